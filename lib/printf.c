@@ -52,7 +52,8 @@ static void put_string(struct out *o, const struct spec *s, const char *text)
 }
 
 /* @value in @base behind @prefix, by the rules of the C standard for padding and precision. */
-static void put_number(struct out *o, const struct spec *s, uint64_t value, unsigned int base, const char *prefix)
+static void put_number(struct out *o, const struct spec *s, uint64_t value, unsigned int base,
+                       const char *prefix)
 {
     const char *alphabet = s->upper ? "0123456789ABCDEF" : "0123456789abcdef";
     char digits[24];

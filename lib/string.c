@@ -32,7 +32,7 @@ void *memmove(void *dst, const void *src, size_t n)
     const unsigned char *s = src;
 
     if ((uintptr_t)d - (uintptr_t)s >= n) {
-        /* @dst does not start inside @src: forward is safe, but only with each word read before it is written. */
+        /* @dst does not start inside @src: going forward, each word is read before it is overwritten. */
         for (; n >= sizeof(word_t); n -= sizeof(word_t)) {
             *(word_t *)d = *(const word_t *)s;
             d += sizeof(word_t);
