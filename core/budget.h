@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The work budget of one entry into the hypervisor. Whatever a guest can make long counts units here and, when they
+ * are spent, records how far it came and returns -ERESTART. A unit is about as much as validating one table entry.
+ */
+#ifndef CORE_BUDGET_H
+#define CORE_BUDGET_H
+
+#include "core/pcpu.h"
+
+#define BUDGET_UNITS 4096u
+
+/* At each entry from a guest. */
+static inline void budget_reset(void) { this_pcpu()->budget = BUDGET_UNITS; }
+
+/* Takes n units; false if the budget is spent (the n units are then still granted: ask before the next piece). */
+static inline bool budget_take(unsigned n)
+{
+    struct pcpu *c = this_pcpu();
+
+    c->budget = c->budget > n ? c->budget - n : 0;
+    return c->budget != 0;
+}
+
+static inline bool budget_spent(void) { return this_pcpu()->budget == 0; }
+
+#endif

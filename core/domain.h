@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A domain: a guest, its memory, its vCPUs, and everything that belongs to it.
+ *
+ * Life: ALIVE -> DYING (domain_kill began; no new references, no new resources) -> gone when the last reference drops.
+ * Each resource counts itself here or in its own part; at the end each count must be zero (domain_free checks).
+ *
+ * Who may touch a field:
+ *   [I] set before the domain is published   [d] under d->lock   [a] atomic, any CPU   [c] under the DOMCTL lock
+ */
+#ifndef CORE_DOMAIN_H
+#define CORE_DOMAIN_H
+
+#include "core/ids.h"
+#include "core/lock.h"
+#include "lib/list.h"
+
+#include <xen/xen.h>
+
+struct vcpu;
+struct ports;       /* core/port.h  */
+struct grant_table; /* core/grant.h */
+struct cpu_policy;  /* x86/model/cpuid.h */
+
+/* What a domain may ask for beyond its own affairs. Privileges are held one by one so that they can be split. */
+enum privilege {
+    PRIV_NONE,     /* anyone                                                             */
+    PRIV_CONTROL,  /* create, change, destroy other domains: domctl, foreign memory      */
+    PRIV_SYSTEM,   /* the machine's settings and state: sysctl, platform, host log       */
+    PRIV_HARDWARE, /* devices: ports, MMIO, interrupts, PCI                              */
+    PRIV_CONSOLE,  /* the machine's console                                              */
+};
+#define PRIV_BIT(p) (1u << (p))
+#define PRIV_ALL    0x1eu
+
+enum domain_life { DOMAIN_ALIVE, DOMAIN_DYING, DOMAIN_DEAD };
+
+struct domain_config {
+    domid_t id;              /* 0x7ff0 and above, or 0 when dom0 exists: choose one */
+    uint32_t ssidref;        /* opaque to us; echoed */
+    uint8_t handle[16];
+    unsigned max_vcpus;      /* 1..MAX_VCPUS */
+    unsigned max_ports;      /* event channel ports, ~0u: the default */
+    unsigned max_grant_frames, max_maptrack_frames;
+    unsigned max_grant_version; /* 0: no grant table */
+    uint32_t privileges;     /* PRIV_BIT()s */
+};
+
+struct domain {
+    domid_t id;                  /* [I] */
+    uint32_t privileges;         /* [I] */
+    uint8_t handle[16];          /* [c] */
+    uint32_t ssidref;            /* [I] */
+    _Atomic uint32_t refs;       /* [a] each holder of a pointer across a possible death */
+    _Atomic int life;            /* [a] enum domain_life, only forward */
+    struct list_node link;       /* DOMLIST lock: ascending id */
+
+    struct lock lock;            /* class DOMAIN: memory and life */
+
+    /* Memory */
+    uint32_t page_list;          /* [d] head: frame number, linked through struct frame */
+    _Atomic uint64_t tot_pages;  /* [a] frames owned and counted; raised under [d] */
+    uint64_t max_pages;          /* [d] */
+    uint64_t claimed_pages;      /* [d] outstanding claim */
+    _Atomic cpumask_t dirty_cpus;/* [a] CPUs that may hold translations of this domain */
+    uint64_t max_pfn;            /* [d] highest pfn populated, for XENMEM_maximum_gpfn of a domain not yet running */
+    struct e820entry *e820;      /* [d] what XENMEM_memory_map answers; NULL: nothing set */
+    unsigned e820_count;
+    uint32_t relinquish_at;      /* [c] cursor of domain_kill */
+    int relinquish_step;         /* [c] */
+
+    /* vCPUs */
+    unsigned max_vcpus;          /* [I] */
+    struct vcpu *vcpu[MAX_VCPUS];/* [I] NULL until XEN_DOMCTL_max_vcpus */
+    _Atomic int pause_count;     /* [a] by tools and by the hypervisor itself; created at 1 */
+    int ctl_pause_count;         /* [c] of which by XEN_DOMCTL_pausedomain */
+    bool was_unpaused;           /* [c] it has run */
+
+    /* Shared info page: the frame is the hypervisor's, mapped writable by the guest. */
+    struct shared_info *shared;  /* [I] */
+    mfn_t shared_mfn;            /* [I] */
+
+    struct ports *ports;         /* [I] */
+    struct grant_table *grants;  /* [I] */
+    struct cpu_policy *policy;   /* [c], fixed at the first unpause */
+
+    /* Ends */
+    _Atomic int shutdown_code;   /* [a] SHUTDOWN_*; -1 while it has not shut down */
+    bool crashed;                /* [d] */
+    uint32_t vm_assist;          /* [d] bits of VMASST_TYPE_* */
+
+    /* Machine resources: dom0 has all that the hypervisor does not keep; others what they were given. */
+    bool all_io;                 /* [I] */
+    uint64_t time_offset_s;      /* [c] XEN_DOMCTL_settimeoffset */
+    uint32_t tsc_mode;           /* [c] XEN_DOMCTL_settscinfo */
+    mfn_t pirq_eoi_mfn;          /* [d] page with the needs-EOI bitmap (PHYSDEVOP_pirq_eoi_gmfn), or MFN_NONE */
+    bool pirq_auto_unmask;       /* [d] version 1 of it: eoi also unmasks */
+    uint32_t suspend_port;       /* [c] XEN_DOMCTL_subscribe */
+    struct domain_sched { uint16_t weight, cap; uint32_t pool; } sched; /* RUNQ locks: core/sched.c */
+    uint64_t watchdog_deadline[2]; /* SCHEDOP_watchdog timers, ns; 0 off: core/watchdog in sched_op */
+    uint64_t refused;            /* requests turned down, for the rate limit of refuse() */
+    uint64_t refused_window;     /* ns at which the current window of the rate limit began */
+};
+
+extern struct domain *dom0;
+
+/* ---- Finding ---- */
+
+/* The domain with a reference taken; NULL if there is none. DOMID_SELF is not resolved here. */
+__must_check struct domain *domain_get(domid_t id);
+/* The first domain with id >= from; same reference. */
+__must_check struct domain *domain_get_next(domid_t from);
+/* The target of a call: DOMID_SELF or the caller's own id is the caller; another needs PRIV_CONTROL. errors in *err. */
+__must_check struct domain *domain_target(struct domain *caller, domid_t id, int *err);
+void domain_ref(struct domain *d);
+void domain_put(struct domain *d);
+
+static inline bool domain_may(const struct domain *d, enum privilege p)
+{
+    return p == PRIV_NONE || (d->privileges & PRIV_BIT(p));
+}
+static inline bool domain_dying(const struct domain *d) { return d->life != DOMAIN_ALIVE; }
+
+/* ---- Life ---- */
+
+/* 0 and *out (one reference: the list's); -EEXIST, -EINVAL, -ENOMEM. DOMCTL lock held. The domain is paused once. */
+int domain_create(const struct domain_config *cfg, struct domain **out);
+/* Allocates its vCPUs; all are down. -EINVAL if the number is not the one it was created with. */
+int domain_alloc_vcpus(struct domain *d, unsigned n);
+/* Frees everything that can be freed now; -ERESTART while there is more to do. DOMCTL lock held. */
+int domain_kill(struct domain *d);
+
+void domain_pause(struct domain *d);        /* counted; waits until no vCPU of d runs (not for the caller's own) */
+void domain_pause_nosync(struct domain *d);
+void domain_unpause(struct domain *d);
+
+/* The guest ends itself, or is ended (`code` SHUTDOWN_*): its vCPUs stop, the tools are told. dom0: the machine ends. */
+void domain_shutdown(struct domain *d, int code);
+/* A paused-by-shutdown domain runs on. */
+void domain_resume(struct domain *d);
+/* The guest can't be made right: logs one report with the reason, then as domain_shutdown(SHUTDOWN_crash). */
+void domain_crash(struct domain *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- Hardware access ---- */
+
+bool domain_may_port(const struct domain *d, unsigned port, unsigned bytes);
+/* Frames [m, m+n) that are not RAM. */
+bool domain_may_mmio(const struct domain *d, mfn_t m, uint64_t n);
+
+#endif

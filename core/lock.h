@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Spin locks, and the one order in which a CPU may take them.
+ *
+ * The hypervisor runs with interrupts off from entry to exit, so no lock needs an interrupt-safe form: what an
+ * interrupt wants done is done at the next exit. A CPU that waits for a lock keeps answering the requests of others
+ * (machine_relax), so that the holder can wait for this CPU's TLB flush without a deadlock.
+ *
+ * Debug builds check the order at every acquire, on silicon and in the hosted build.
+ */
+#ifndef CORE_LOCK_H
+#define CORE_LOCK_H
+
+#include "lib/types.h"
+
+/* Outermost first; a CPU only moves down this list. Two locks of one class: see lock_second(). */
+#define LOCK_ORDER(X)                                   \
+    X(DOMCTL,  "one control operation at a time")       \
+    X(DOMLIST, "which domains exist")                   \
+    X(DOMAIN,  "one domain's memory and life")          \
+    X(PT,      "one page-table frame")                  \
+    X(GRANT,   "one domain's grant table")              \
+    X(PORT,    "one domain's ports")                    \
+    X(RUNQ,    "one CPU's run queue")                   \
+    X(TIMER,   "one CPU's timers")                      \
+    X(IRQ,     "one interrupt line")                    \
+    X(FRAMES,  "the frame allocator")                   \
+    X(CONSOLE, "the log; last, so anyone may print")
+
+enum lock_class {
+#define X(name, what) LOCK_##name,
+    LOCK_ORDER(X)
+#undef X
+    LOCK_CLASSES
+};
+
+struct lock {
+    _Atomic uint32_t ticket; /* low half: being served; high half: next to be handed out */
+    uint8_t class;           /* enum lock_class */
+};
+
+#define LOCK_INIT(cls) { .class = LOCK_##cls }
+
+void lock_init(struct lock *l, enum lock_class class);
+void lock(struct lock *l);
+bool trylock(struct lock *l);
+void unlock(struct lock *l);
+
+/* Takes a second lock of the class held; the caller orders them (lower domain id first, or by address). */
+void lock_second(struct lock *l);
+
+/* True if some CPU holds l; for assertions only. */
+bool lock_held(const struct lock *l);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine-to-phys table: what frame number its owner calls each machine frame. Readable by every guest. */
+#ifndef CORE_M2P_H
+#define CORE_M2P_H
+
+#include "core/frame.h"
+
+#define M2P_INVALID (~0ull)          /* free, or the hypervisor's          */
+#define M2P_SHARED  (~0ull >> 1)     /* hypervisor page shared with guests */
+
+static inline void m2p_set(mfn_t m, uint64_t pfn) { machine_m2p()[m.n] = pfn; }
+static inline uint64_t m2p_get(mfn_t m)           { return machine_m2p()[m.n]; }
+
+#endif

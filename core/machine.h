@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All that the core asks of a machine. x86/ makes it of silicon, host/ of an ordinary process; nothing in core or abi
+ * knows which one it runs on.
+ */
+#ifndef CORE_MACHINE_H
+#define CORE_MACHINE_H
+
+#include "core/ids.h"
+
+struct vcpu;
+struct pcpu;
+
+/* ---- CPUs ---- */
+
+/* This CPU's structure. Always valid. */
+struct pcpu *machine_pcpu(void);
+
+/* One turn of a waiting loop: answers what other CPUs ask of this one (TLB flushes), then pauses. */
+void machine_relax(void);
+
+/* Makes `cpu` pass through its exit path (core/exit.h) soon, out of guest mode or idle. Never waits. */
+void machine_kick(unsigned cpu);
+
+/* ---- Memory ---- */
+
+/* The page itself; valid for any frame of RAM, for ever. NULL for what is not RAM. */
+void *machine_frame(mfn_t m);
+
+/* The frame that a machine_frame() pointer lies in. */
+mfn_t machine_frame_mfn(const void *p);
+
+/* The machine-to-phys table that guests may read: one entry a frame. Only core/m2p.h touches it. */
+uint64_t *machine_m2p(void);
+
+/* ---- TLBs ---- */
+
+enum flush {
+    FLUSH_ALL,  /* every translation but the hypervisor's own */
+    FLUSH_PAGE, /* the one of `va`                            */
+};
+
+/* Flushes on each CPU of `cpus` (this one included if it is in the mask); returns when all have done it. */
+void machine_flush(cpumask_t cpus, enum flush what, uint64_t va);
+
+/* A clock of full flushes: stamp now; later ask which CPUs of a mask have had no full flush since. */
+uint32_t machine_flush_stamp(void);
+cpumask_t machine_stale(cpumask_t cpus, uint32_t stamp);
+
+/* ---- The current guest's memory, by its kernel page tables ---- */
+
+/* Both return the number of bytes *not* copied: 0 is success. They refuse the hypervisor's range. May be partial. */
+size_t machine_copy_from_guest(void *to, guest_ptr_t from, size_t n);
+size_t machine_copy_to_guest(guest_ptr_t to, const void *from, size_t n);
+
+/*
+ * Compare-and-swap of a naturally aligned 1, 2, 4 or 8 byte word of guest memory. *old is updated to what was there.
+ * Returns 0, or -EFAULT.
+ */
+int machine_cmpxchg_guest(guest_ptr_t p, uint64_t *old, uint64_t new, unsigned width);
+
+/* ---- vCPUs ---- */
+
+/* Allocates and frees what the machine keeps per vCPU (v->arch: FPU state and the like). 0 or -ENOMEM. */
+int machine_vcpu_init(struct vcpu *v);
+void machine_vcpu_fini(struct vcpu *v);
+
+/*
+ * Puts the state of `prev` (NULL: idle) aside and loads that of `next` (NULL: idle): registers, FPU, segments,
+ * descriptor tables, debug registers and page-table root. Only core/exit.c calls it.
+ */
+void machine_switch(struct vcpu *prev, struct vcpu *next);
+
+/* The current vCPU's root, mode (kernel/user), segment bases, GDT or LDT changed: load the new ones. */
+void machine_load_root(struct vcpu *v);
+void machine_load_gdt(struct vcpu *v);
+void machine_load_ldt(struct vcpu *v);
+
+/* Waits in low power until an interrupt or a kick; takes pending interrupts. */
+void machine_idle(void);
+
+/* ---- Time ---- */
+
+uint64_t machine_tsc(void);
+
+/* Asks for one passage through this CPU's exit path at `tsc`; ~0 cancels. Replaces the previous request. */
+void machine_timer(uint64_t tsc);
+
+/* ---- Interrupts of devices ---- */
+
+/* A level-triggered or maskable interrupt was handled by its owner: let the next one come. */
+void machine_irq_eoi(unsigned irq);
+
+/* ---- Ends ---- */
+
+enum machine_end { MACHINE_OFF, MACHINE_REBOOT, MACHINE_HALT };
+_Noreturn void machine_end(enum machine_end how);
+
+/* Bytes to the machine's console, from any context. */
+void machine_console_write(const char *s, size_t n);
+
+#endif

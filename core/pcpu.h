@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What each physical CPU has to itself. */
+#ifndef CORE_PCPU_H
+#define CORE_PCPU_H
+
+#include "core/ids.h"
+#include "core/machine.h"
+
+struct vcpu;
+struct timer_queue;
+struct runq;
+
+/* Work that a CPU does on its way out (core/exit.c); set from anywhere with pcpu_raise(). */
+enum pcpu_work {
+    WORK_TIMER = 1u << 0, /* the timer went off: run what is due        */
+    WORK_SCHED = 1u << 1, /* choose again who runs                      */
+    WORK_IRQ   = 1u << 2, /* nothing but the passage itself was wanted  */
+};
+
+struct pcpu {
+    unsigned id;
+    struct vcpu *current;        /* who runs here; NULL while idle. Changed only by this CPU                 */
+    _Atomic uint32_t work;       /* enum pcpu_work                                                           */
+    uint32_t locks_held;         /* one bit a lock class (debug)                                             */
+    uint32_t budget;             /* work units left to the entry in progress, see core/budget.h              */
+    struct timer_queue *timers;  /* core/timer.c */
+    struct runq *runq;           /* core/sched.c */
+    uint64_t idle_ns;            /* time spent with current == NULL, for getcpuinfo */
+    /* Identity, from the firmware's tables. */
+    uint32_t apic_id, acpi_id;
+    bool online;
+};
+
+extern struct pcpu *pcpus[MAX_CPUS]; /* by id; NULL beyond pcpu_count */
+extern unsigned pcpu_count;
+extern cpumask_t pcpu_online;
+
+static inline struct pcpu *this_pcpu(void) { return machine_pcpu(); }
+static inline struct vcpu *current_vcpu(void) { return machine_pcpu()->current; }
+
+/* Gives `cpu` the work and makes it look. Any CPU may call it, with any lock held. */
+void pcpu_raise(unsigned cpu, uint32_t work);
+
+#endif

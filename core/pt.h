@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * PV page tables: which entries a guest may have, which references they hold, and how tables are validated and undone.
+ *
+ * Validation and its undoing are preemptible between entries (frame->cursor says how far). A table whose last use went is
+ * put on the vCPU's drain list and undone before that vCPU returns to its guest, so no hypercall needs a continuation for it.
+ */
+#ifndef CORE_PT_H
+#define CORE_PT_H
+
+#include "core/frame.h"
+
+struct vcpu;
+
+/* ---- For core/frame.c ---- */
+
+/* Checks and takes references from f->cursor up. 0, -EINVAL (all undone), -ERESTART (cursor says how far). TYPE_BUSY held. */
+int pt_validate(struct domain *d, mfn_t m, enum frame_type type);
+/* Drops references from f->cursor down to 0. 0 or -ERESTART. TYPE_BUSY held. */
+int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type);
+
+/* ---- For the exit path ---- */
+
+/* Undoes v's queued tables; true when nothing is left. Not while v holds any lock. */
+bool pt_drain(struct vcpu *v);
+void pt_queue(mfn_t m); /* by type_put */
+
+/* ---- For hypercalls and emulation ---- */
+
+/*
+ * Writes one entry of table `table` (a frame of `owner`, reference and type held by the caller) at index i; frames it maps
+ * are `from`'s. 0, -EINVAL, -ERESTART. `preserve_ad`: keep accessed and dirty bits as they are now.
+ */
+int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from, bool preserve_ad);
+
+/* The L1 entry that maps `va` in v's kernel tables: table frame (reference and L1 type held) and index. 0 or -EINVAL. */
+__must_check int pt_find_l1(struct vcpu *v, uint64_t va, mfn_t *table, unsigned *i);
+/* A copy of that entry, no reference kept. False if there is none. */
+bool pt_read_l1(struct vcpu *v, uint64_t va, uint64_t *entry);
+
+/*
+ * Grant mappings. `entry` (present) maps frame m of another domain. The L1 entry gets its own general (and WRITABLE) reference.
+ * By virtual address, or by machine address of the entry (GNTMAP_contains_pte). GNTST_* codes: okay, bad_virt_addr, general.
+ */
+int pt_grant_map(struct vcpu *v, uint64_t addr, bool contains_pte, uint64_t entry);
+/* Replaces the entry by `entry` (0, or a copy of the one that maps new_addr, see unmap_and_replace) if it maps frame m. */
+int pt_grant_unmap(struct vcpu *v, uint64_t addr, bool contains_pte, mfn_t m, uint64_t entry);
+
+/* Loads a new root; the old one is put. m NONE (user only): none. 0, -EINVAL, -ERESTART. */
+int pt_set_root(struct vcpu *v, mfn_t m, bool user);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Weighted fair scheduling over per-CPU run queues, with caps, hard and soft affinity; the tools see "credit2".
+ *
+ * A vCPU is runnable iff v->pause == 0. It runs on at most one CPU; while v->running_on >= 0 its state is in that CPU.
+ */
+#ifndef CORE_SCHED_H
+#define CORE_SCHED_H
+
+#include "core/ids.h"
+
+#include <xen/vcpu.h>
+
+struct vcpu;
+struct domain;
+struct domain_sched;
+
+int sched_init_cpu(unsigned cpu);         /* 0 or -ENOMEM */
+int sched_init_vcpu(struct vcpu *v);      /* picks its first CPU; affinity: all. 0 or -ENOMEM */
+void sched_fini_vcpu(struct vcpu *v);     /* it is off its CPU and never runs again */
+
+/* v->pause became 0 (wake) or non-zero (sleep: kicks its CPU, doesn't wait). Any CPU, locks above RUNQ. */
+void sched_wake(struct vcpu *v);
+void sched_sleep(struct vcpu *v);
+/* The current vCPU lets others of its CPU go first once. */
+void sched_yield(void);
+
+/*
+ * Exit path: who runs here now (NULL: idle). Accounts `prev`, sets running_on of both, moves runstates, arms the slice timer,
+ * steals from loaded CPUs when it would idle. The caller then does machine_switch() and sched_switched().
+ */
+struct vcpu *sched_pick(struct vcpu *prev);
+/* prev's state is in memory now: another CPU may take it. */
+void sched_switched(struct vcpu *prev);
+
+/* Affinity: masks are cut to the online CPUs of its pool; -EINVAL if nothing is left of hard. Moves v if it must. */
+int sched_set_affinity(struct vcpu *v, const cpumask_t *hard, const cpumask_t *soft);
+/* Weight 1..65535, cap in percent of one CPU (0: none). 0 or -EINVAL. */
+int sched_set_domain(struct domain *d, uint16_t weight, uint16_t cap);
+
+/* Accounting in *out, current up to now. Sum of running time of all vCPUs of d in ns. */
+void sched_runstate(struct vcpu *v, struct vcpu_runstate_info *out);
+uint64_t sched_domain_time(struct domain *d);
+/* Writes v's registered runstate area, as VMASST_TYPE_runstate_update_flag asks. Called when it gains or loses a CPU. */
+void sched_update_runstate_area(struct vcpu *v);
+
+uint32_t sched_ratelimit_us(void);
+int sched_set_ratelimit_us(uint32_t us);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Timers: a function called on a CPU's exit path at or after a given system time.
+ *
+ * A timer lives in the heap of one CPU (timer->cpu). Its function runs on that CPU with no lock held and may set it again.
+ * timer_set and timer_stop may be called from any CPU, with any lock above TIMER held; timer_stop does not wait for a
+ * function that already runs, timer_kill does.
+ */
+#ifndef CORE_TIMER_H
+#define CORE_TIMER_H
+
+#include "lib/heap.h"
+
+struct timer {
+    struct heap_node node;    /* key: system time in ns at which it is due; in the heap of `cpu` while set */
+    void (*run)(void *data);
+    void *data;
+    unsigned cpu;             /* whose heap */
+};
+
+int timers_init_cpu(unsigned cpu); /* 0 or -ENOMEM */
+void timer_init(struct timer *t, void (*run)(void *), void *data, unsigned cpu);
+void timer_set(struct timer *t, uint64_t at_ns);
+void timer_stop(struct timer *t);
+void timer_kill(struct timer *t);
+void timer_move(struct timer *t, unsigned cpu); /* keeps its time */
+
+/* Exit path (WORK_TIMER): runs what is due, arms the machine's timer for the next. */
+void timers_run(void);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A vCPU of a paravirtualised guest: everything that goes along when it moves to another CPU.
+ *
+ * Who may touch a field:
+ *   [I] set before the vCPU first runs, or never changed    [v] the vCPU itself (in a hypercall or trap), or anyone
+ *   while it is paused and off its CPU                      [a] atomic, any CPU    [s] core/sched.c
+ */
+#ifndef CORE_VCPU_H
+#define CORE_VCPU_H
+
+#include "core/ids.h"
+#include "core/timer.h"
+#include "x86/model/regs.h"
+
+#include <xen/vcpu.h>
+#include <xen/callback.h>
+
+struct domain;
+struct sched_vcpu;
+
+/* Why a vCPU does not run; none set: runnable. */
+enum vcpu_pause {
+    PAUSE_DOWN    = 1u << 0, /* not brought up, or VCPUOP_down             */
+    PAUSE_BLOCKED = 1u << 1, /* waits for an event: SCHEDOP_block or poll  */
+    PAUSE_DOMAIN  = 1u << 2, /* the domain is paused, shut down or dying   */
+    PAUSE_VCPU    = 1u << 3, /* pause_count > 0                            */
+};
+
+/* Selectors of the hypervisor's own part of the GDT, from the public headers: 0xe008 and up. */
+#define GDT_GUEST_PAGES 14u
+#define GDT_GUEST_ENTRIES (GDT_GUEST_PAGES * 512u)
+#define LDT_PAGES 16u
+
+struct callback { uint64_t va; bool mask_events; }; /* va 0: not registered */
+
+struct vcpu {
+    unsigned id;                   /* [I] */
+    struct domain *domain;         /* [I] */
+    struct cpu_regs *regs;         /* [v] where the registers are now: the CPU's stack while it runs, else &saved */
+    struct cpu_regs saved;
+
+    /* ---- Scheduling ---- */
+    _Atomic uint32_t pause;        /* [a] enum vcpu_pause; changed with vcpu_pause_set/clear */
+    _Atomic int pause_count;       /* [a] behind PAUSE_VCPU */
+    _Atomic int running_on;        /* [a] CPU that holds its state (in registers), or -1 */
+    unsigned cpu;                  /* [s] where it runs or last ran */
+    struct sched_vcpu *sched;      /* [s] */
+    cpumask_t hard, soft;          /* [s] affinity */
+    bool initialised;              /* [v] has a context */
+
+    /* ---- Traps ---- */
+    bool kernel_mode;              /* [v] which of its two address spaces and stacks it is in */
+    struct trap_entry { uint64_t va; uint16_t cs; uint8_t flags; } traps[256]; /* [v] flags: as trap_info.flags */
+    struct callback event_cb, failsafe_cb, syscall_cb, syscall32_cb, sysenter_cb, nmi_cb; /* [v] */
+    bool nmi_pending, nmi_masked;  /* [v] */
+    uint64_t kernel_sp;            /* [v] stack for entries from user mode */
+    uint16_t kernel_ss;
+    uint16_t ds, es, fs, gs;       /* [v] valid while not running */
+    uint64_t fs_base, gs_base_kernel, gs_base_user;
+    /* Whether CR0.TS is set for it; eager FPU: a #NM is bounced only because of this. */
+    uint32_t cr0, cr4;             /* [v] virtual, the bits the guest may see */
+    uint64_t xcr0;
+    uint64_t dr[8];                /* [v] 0-3, 6, 7 */
+    unsigned iopl;                 /* [v] 0-3 */
+    uint64_t iobitmap;             /* [v] guest VA of its port bitmap; 0: none */
+    unsigned iobitmap_ports;
+
+    /* ---- Memory: each root holds a general and a type reference; so do the descriptor pages ---- */
+    mfn_t root_kernel, root_user;  /* [v] MFN_NONE: none */
+    mfn_t gdt[GDT_GUEST_PAGES];    /* [v] n.b. MFN_NONE beyond gdt_ents */
+    unsigned gdt_ents;
+    mfn_t ldt[LDT_PAGES];
+    uint64_t ldt_va;
+    unsigned ldt_ents;
+    uint32_t drain;                /* [v] frame number: tables to be undone before it runs on (core/pt.h); 0 ends */
+
+    /* ---- Shared pages ---- */
+    struct vcpu_info *info;        /* [v] in the shared info page, or in a frame of the guest's own (info_mfn) */
+    mfn_t info_mfn;                /* the reference held for it; MFN_NONE while in the shared info page */
+    struct guest_area { mfn_t mfn[2]; uint32_t offset; uint64_t va; } runstate_area, time_area; /* [v] mfn NONE: none */
+    struct vcpu_runstate_info runstate; /* [s] */
+
+    /* ---- Time ---- */
+    struct timer singleshot, periodic, poll; /* core/timer.h */
+    uint64_t periodic_ns;          /* 0: off */
+    uint32_t time_version;
+
+    /* ---- Events ---- */
+    uint32_t virq_port[24];        /* PORT lock: port bound to each virq, 0: none */
+    _Atomic uint32_t poll_port;    /* [a] in SCHEDOP_poll: the port, or ~0u for several, 0: not polling */
+    void *fifo;                    /* core/fifo.c: this vCPU's queues */
+
+    struct machine_vcpu *arch;     /* what the machine keeps: FPU state */
+    uint64_t hypercalls;           /* count */
+};
+
+void vcpu_pause_set(struct vcpu *v, uint32_t why);   /* stops it soon; never waits        */
+void vcpu_pause_clear(struct vcpu *v, uint32_t why); /* wakes it if nothing else stops it */
+/* Waits until v's state is in struct vcpu and stays there (it is paused by the caller). Not for the current vCPU. */
+void vcpu_sync(struct vcpu *v);
+/* PAUSE_VCPU, counted; the first form waits (vcpu_sync). */
+void vcpu_hold(struct vcpu *v);
+void vcpu_release(struct vcpu *v);
+
+/* Marks an event pending for delivery and wakes or kicks v. The caller has set what the guest will look at. */
+void vcpu_notify(struct vcpu *v);
+
+/* Context of VCPUOP_initialise and XEN_DOMCTL_setvcpucontext: checks everything, then takes it. 0 or an errno. */
+int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
+void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);
+/* Back to never initialised: drops roots, descriptor pages, areas, callbacks. */
+void vcpu_reset(struct vcpu *v);
+
+#endif
