@@ -53,7 +53,7 @@ struct domain {
     uint32_t ssidref;            /* [I] */
     _Atomic uint32_t refs;       /* [a] each holder of a pointer across a possible death */
     _Atomic int life;            /* [a] enum domain_life, only forward */
-    struct list_node link;       /* DOMLIST lock: ascending id */
+    struct list_head link;       /* DOMLIST lock: ascending id */
 
     struct lock lock;            /* class DOMAIN: memory and life */
 

@@ -42,6 +42,10 @@ uint64_t log_ring_start(void);
 void log_ring_clear(void);
 /* Raw text of a guest (console_io) into console and ring. */
 void log_text(const char *s, size_t n);
+/* The same to the console alone: what the control domain prints must not push our own lines out of the ring. */
+void log_console(const char *s, size_t n);
+/* From here on nobody waits for the log's lock: its holder may be the one that failed. */
+void log_unlock_for_panic(void);
 void log_levels(enum loglevel hv, enum loglevel guest);
 
 #endif
