@@ -4,7 +4,7 @@
  *
  * Command line words:
  *   only=hello          print one line and shut down; nothing but console_io and sched_op is used
- *   only=FAMILY         one family; only=FAMILY.TEST one test; several separated by commas
+ *   only=FAMILY         one family; only=FAMILY.TEST one test; several joined by +
  *   destructive=TEST    run that destructive test (it does not come back) and nothing else
  *   end=REASON          poweroff, reboot, crash, suspend or none; dom0 reboots unless told, others power off
  *
@@ -15,6 +15,10 @@
 #include "micro.h"
 
 #include <xen/sched.h>
+
+#include "event.h"
+#include "mm.h"
+#include "trap.h"
 
 extern const struct test tests_start[], tests_end[];
 
@@ -49,7 +53,7 @@ const char *option(const char *key)
 /* Does `word` end at a separator right after the first len characters? */
 static bool ends(const char *word, size_t len)
 {
-    return word[len] == '\0' || word[len] == ' ' || word[len] == ',';
+    return word[len] == '\0' || word[len] == ' ' || word[len] == '+';
 }
 
 static bool option_is(const char *key, const char *value)
@@ -90,7 +94,7 @@ void shutdown(unsigned int reason)
         hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &s);
 }
 
-/* Is t named by one of the comma-separated words of `list`? */
+/* Is t named by one of the words, joined by +, of `list`? */
 static bool listed(const struct test *t, const char *list)
 {
     size_t family = strlen(t->family), name = strlen(t->name);
@@ -104,7 +108,7 @@ static bool listed(const struct test *t, const char *list)
         }
         while (!ends(list, 0))
             list++;
-        if (*list++ != ',')
+        if (*list++ != '+')
             return false;
     }
 }
@@ -155,6 +159,9 @@ void guest_main(struct start_info *si)
     print("hello from the micro guest\n");
     if (option_is("only", "hello"))
         finish();
+    mm_init();
+    trap_init();
+    event_init();
     for (t = tests_start; t < tests_end; t++)
         if (selected(t))
             run(t);

@@ -23,10 +23,10 @@ struct test {
 };
 
 #define TEST_ENTRY(fn, destroys)                                                            \
-    static void fn(void);                                                                   \
+    static void run_##fn(void);                                                             \
     static const struct test test_##fn __attribute__((used, aligned(8), section(".tests"))) \
-        = { FAMILY, #fn, fn, destroys };                                                    \
-    static void fn(void)
+        = { FAMILY, #fn, run_##fn, destroys };                                              \
+    static void run_##fn(void)
 #define TEST(fn)             TEST_ENTRY(fn, false)
 #define TEST_DESTRUCTIVE(fn) TEST_ENTRY(fn, true)
 
