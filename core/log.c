@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The log: a ring of the last 128 KiB that was said, for `xl dmesg`; each line also goes to the console at once.
+ * The log: a ring of the last 128 KiB that was said, for `xl dmesg`; each line also goes to the console.
  *
- * Positions in the ring are absolute: the number of bytes ever written before that byte. A reader that comes too late
- * is moved up to the oldest byte kept. Everything here is under one lock, the last in the order, so anyone may print.
+ * Positions in the ring are absolute: the number of bytes ever written before that byte. A reader that comes
+ * too late is moved up to the oldest byte kept. Everything here is under one lock, the last in the order, so
+ * anyone may print.
  */
 #include "core/log.h"
 
