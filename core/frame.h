@@ -112,8 +112,9 @@ void frame_share(struct domain *d, mfn_t m);
 /* ---- The allocator (core/alloc.c) ---- */
 
 /*
- * 2^order contiguous, aligned frames below 2^addr_bits (0: anywhere), refs 0, contents undefined. MFN_NONE if there are
- * none. Takes the FRAMES lock. Stale translations of the former owner are flushed before it returns.
+ * 2^order contiguous, aligned frames below 2^addr_bits (0: anywhere), refs 0 but for REFS_DIRTY: a frame with it holds
+ * somebody's data, scrub it before use. MFN_NONE if there are none. Takes the FRAMES lock. Stale translations of the former
+ * owner are flushed before it returns.
  */
 mfn_t frames_alloc(unsigned order, unsigned addr_bits);
 /* Back to the pool; all refs are 0. `dirty`: holds somebody's data. */

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The frame allocator: free RAM as blocks of 2^order frames, aligned to their size, that split and merge with their buddies.
+ *
+ * Zones: zone z holds the blocks that start in frames [2^z, 2^(z+1)). Frame 0 is never ours (0 ends a list), so no block
+ * crosses a zone, no merge leaves one, and "below 2^b bytes" is "in the zones below b - 12". Requests take from the highest
+ * zone that they may, so low memory is left for those who need it.
+ *
+ *   A1  every frame of a free block has REFS_FREE; only the head has its order in `cursor`, the others NOT_HEAD
+ *   A2  no block and its buddy are both free heads of one order (below MAX_ORDER): they would have merged
+ *   A3  zone->orders has a bit for exactly the orders whose list is not empty
+ *
+ * Lists, heads' REFS_FREE and cursors are under the FRAMES lock. Frames inside a block are nobody else's business between
+ * its removal and its return: a CPU that merges looks only at heads of blocks, as buddies are aligned to their size. So
+ * the inside of a block is marked and unmarked without the lock.
+ */
+#include "core/frame.h"
+
+#include "core/lock.h"
+#include "core/log.h"
+#include "core/pcpu.h"
+#include "lib/string.h"
+
+#include <stdatomic.h>
+
+enum { MAX_ORDER = 18, ZONES = 32, NOT_HEAD = 0xffff };
+
+static struct zone {
+    uint32_t orders;                /* bit set: free[order] is not empty    */
+    uint32_t free[MAX_ORDER + 1];   /* heads of lists: frame numbers, 0 ends */
+} zones[ZONES];
+
+static struct lock frames_lock = LOCK_INIT(FRAMES);
+static _Atomic uint64_t free_frames;
+static uint64_t total_frames;
+
+static unsigned zone_of(uint32_t n) { return 31 - (unsigned)__builtin_clz(n); }
+
+/* ---- Blocks on lists: the lock is held ---- */
+
+static void block_link(uint32_t n, unsigned order)
+{
+    struct zone *z = &zones[zone_of(n)];
+    struct frame *f = &frame_table[n];
+
+    f->cursor = (uint16_t)order;
+    f->prev = 0;
+    f->next = z->free[order];
+    if (f->next)
+        frame_table[f->next].prev = n;
+    z->free[order] = n;
+    z->orders |= 1u << order;
+}
+
+static void block_unlink(uint32_t n, unsigned order)
+{
+    struct zone *z = &zones[zone_of(n)];
+    struct frame *f = &frame_table[n];
+
+    if (f->prev)
+        frame_table[f->prev].next = f->next;
+    else
+        z->free[order] = f->next;
+    if (f->next)
+        frame_table[f->next].prev = f->prev;
+    if (!z->free[order])
+        z->orders &= ~(1u << order);
+    f->cursor = NOT_HEAD;
+    f->next = f->prev = 0;
+}
+
+static bool is_free_head(uint32_t n, unsigned order)
+{
+    if (n == 0 || n >= frame_count)
+        return false;
+    return (atomic_load(&frame_table[n].refs) & REFS_FREE) && frame_table[n].cursor == order;
+}
+
+/* Puts a block whose frames are marked free on its list, merged with its buddies as far as they are free. */
+static void block_insert(uint32_t n, unsigned order)
+{
+    for (; order < MAX_ORDER; order++) {
+        uint32_t buddy = n ^ 1u << order;
+
+        if (!is_free_head(buddy, order))
+            break;
+        block_unlink(buddy, order);
+        n &= ~(1u << order);
+    }
+    block_link(n, order);
+}
+
+/* Removes a block of `order` from the highest zone below `limit` that has one, splitting a larger one; 0: none. */
+static uint32_t block_remove(unsigned order, unsigned limit)
+{
+    for (unsigned z = limit; z-- > 0; ) {
+        uint32_t fit = zones[z].orders >> order << order;
+        unsigned have;
+        uint32_t n;
+
+        if (!fit)
+            continue;
+        have = (unsigned)__builtin_ctz(fit);
+        n = zones[z].free[have];
+        block_unlink(n, have);
+        while (have > order) {
+            have--;
+            block_link(n + (1u << have), have);
+        }
+        atomic_fetch_and(&frame_table[n].refs, ~REFS_FREE);
+        return n;
+    }
+    return 0;
+}
+
+/* ---- Frames ---- */
+
+/* The frames of a block just removed become ordinary ones; no CPU keeps a translation to them from their former life. */
+static void block_clean(uint32_t n, unsigned order)
+{
+    cpumask_t stale = 0;
+
+    for (uint32_t i = 0; i < 1u << order; i++) {
+        struct frame *f = &frame_table[n + i];
+
+        atomic_fetch_and(&f->refs, ~REFS_FREE);
+        f->cursor = 0;
+        if (stale != pcpu_online)
+            stale |= machine_stale(pcpu_online, f->stamp);
+    }
+    if (stale)
+        machine_flush(stale, FLUSH_ALL, 0);
+}
+
+mfn_t frames_alloc(unsigned order, unsigned addr_bits)
+{
+    unsigned limit = ZONES;
+    uint32_t n;
+
+    if (order > MAX_ORDER)
+        return MFN_NONE;
+    if (addr_bits)
+        limit = addr_bits <= PAGE_SHIFT ? 0 : MIN(addr_bits - PAGE_SHIFT, (unsigned)ZONES);
+    lock(&frames_lock);
+    n = block_remove(order, limit);
+    if (n)
+        atomic_fetch_sub(&free_frames, 1ull << order);
+    unlock(&frames_lock);
+    if (!n)
+        return MFN_NONE;
+    block_clean(n, order);
+    return mfn(n);
+}
+
+void frames_free(mfn_t m, unsigned order, bool dirty)
+{
+    uint64_t mark = REFS_FREE | (dirty ? REFS_DIRTY : 0);
+    uint32_t n = (uint32_t)m.n;
+
+    ASSERT(order <= MAX_ORDER && m.n != 0 && !(m.n & ((1ull << order) - 1)) && m.n + (1ull << order) <= frame_count);
+    for (uint32_t i = 0; i < 1u << order; i++) {
+        struct frame *f = &frame_table[n + i];
+
+        ASSERT(!(atomic_load(&f->refs) & ~REFS_DIRTY));
+        f->cursor = NOT_HEAD;
+        atomic_fetch_or(&f->refs, mark);
+    }
+    lock(&frames_lock);
+    block_insert(n, order);
+    atomic_fetch_add(&free_frames, 1ull << order);
+    unlock(&frames_lock);
+}
+
+void frames_add(mfn_t start, mfn_t end)
+{
+    uint64_t n = MAX(start.n, (uint64_t)1), last = MIN(end.n, frame_count);
+
+    while (n < last) {
+        unsigned order = (unsigned)__builtin_ctzll(n);
+
+        order = MIN(order, (unsigned)MAX_ORDER);
+        while (n + (1ull << order) > last)
+            order--;
+        frames_free(mfn(n), order, true);
+        total_frames += 1ull << order;
+        n += 1ull << order;
+    }
+}
+
+uint64_t frames_free_count(void) { return atomic_load(&free_frames); }
+uint64_t frames_total_count(void) { return total_frames; }
+
+/* ---- Pages for the hypervisor ---- */
+
+void *hv_pages(unsigned order)
+{
+    mfn_t m = frames_alloc(order, 0);
+
+    if (mfn_same(m, MFN_NONE))
+        return NULL;
+    for (uint64_t i = 0; i < 1ull << order; i++) {
+        struct frame *f = frame_of(mfn_plus(m, i));
+
+        if (atomic_load(&f->refs) & REFS_DIRTY)
+            memset(machine_frame(mfn_plus(m, i)), 0, PAGE_SIZE);
+        f->owner = DOMID_XEN;
+        atomic_store(&f->refs, 1);
+    }
+    return machine_frame(m);
+}
+
+void hv_pages_free(void *p, unsigned order)
+{
+    mfn_t m;
+
+    if (!p)
+        return;
+    m = machine_frame_mfn(p);
+    for (uint64_t i = 0; i < 1ull << order; i++) {
+        struct frame *f = frame_of(mfn_plus(m, i));
+
+        ASSERT(atomic_load(&f->refs) == 1 && f->owner == DOMID_XEN);
+        atomic_store(&f->refs, 0);
+    }
+    frames_free(m, order, true);
+}
+
+/* ---- Small pieces: pages cut into objects of one size; `cursor` holds a page's state, links join pages with room ---- */
+
+enum { SLAB_MIN_SHIFT = 5, SLAB_MAX_SHIFT = 11, SLAB_CLASSES = SLAB_MAX_SHIFT - SLAB_MIN_SHIFT + 1, NO_OBJECT = 0xff };
+
+/* cursor of a slab page: objects in use, and the first free one; each free object begins with the index of the next. */
+#define SLAB_USED(cursor)      ((cursor) & 0xffu)
+#define SLAB_FIRST(cursor)     ((cursor) >> 8)
+#define SLAB_CURSOR(used, first) ((uint16_t)((used) | (first) << 8))
+_Static_assert(PAGE_SIZE >> SLAB_MIN_SHIFT < NO_OBJECT, "indices fit a byte");
+
+static uint32_t slabs[SLAB_CLASSES]; /* pages with a free object; under slab_lock */
+static struct lock slab_lock = LOCK_INIT(FRAMES);
+
+static unsigned slab_class(size_t size)
+{
+    unsigned shift = SLAB_MIN_SHIFT;
+
+    while (size > 1ul << shift)
+        shift++;
+    return shift - SLAB_MIN_SHIFT;
+}
+
+static unsigned pages_order(size_t size)
+{
+    unsigned order = 0;
+
+    while (order <= MAX_ORDER && size > PAGE_SIZE << order)
+        order++;
+    return order;
+}
+
+static void slab_link(uint32_t n, unsigned class)
+{
+    frame_table[n].prev = 0;
+    frame_table[n].next = slabs[class];
+    if (slabs[class])
+        frame_table[slabs[class]].prev = n;
+    slabs[class] = n;
+}
+
+static void slab_unlink(uint32_t n, unsigned class)
+{
+    struct frame *f = &frame_table[n];
+
+    if (f->prev)
+        frame_table[f->prev].next = f->next;
+    else
+        slabs[class] = f->next;
+    if (f->next)
+        frame_table[f->next].prev = f->prev;
+    f->next = f->prev = 0;
+}
+
+/* A fresh page cut into objects; not on its list yet. 0: no memory. */
+static uint32_t slab_new(unsigned class)
+{
+    unsigned shift = class + SLAB_MIN_SHIFT, count = (unsigned)(PAGE_SIZE >> shift);
+    uint8_t *page = hv_pages(0);
+    uint32_t n;
+
+    if (!page)
+        return 0;
+    for (unsigned i = 0; i < count; i++)
+        page[i << shift] = i + 1 < count ? (uint8_t)(i + 1) : NO_OBJECT;
+    n = (uint32_t)machine_frame_mfn(page).n;
+    frame_table[n].cursor = SLAB_CURSOR(0, 0);
+    return n;
+}
+
+/* An object of a page with room, under the lock. */
+static void *slab_take(uint32_t n, unsigned class)
+{
+    struct frame *f = &frame_table[n];
+    unsigned first = SLAB_FIRST(f->cursor);
+    uint8_t *object = (uint8_t *)machine_frame(mfn(n)) + ((size_t)first << (class + SLAB_MIN_SHIFT));
+
+    f->cursor = SLAB_CURSOR(SLAB_USED(f->cursor) + 1, (unsigned)*object);
+    if (SLAB_FIRST(f->cursor) == NO_OBJECT)
+        slab_unlink(n, class);
+    return object;
+}
+
+void *hv_alloc(size_t size)
+{
+    unsigned class;
+    uint32_t fresh;
+    void *p;
+
+    if (size > 1ul << SLAB_MAX_SHIFT)
+        return hv_pages(pages_order(size));
+    class = slab_class(size);
+    lock(&slab_lock);
+    if (!slabs[class]) {
+        unlock(&slab_lock); /* the allocator's own lock is of the same class */
+        fresh = slab_new(class);
+        if (!fresh)
+            return NULL;
+        lock(&slab_lock);
+        slab_link(fresh, class);
+    }
+    p = slab_take(slabs[class], class);
+    unlock(&slab_lock);
+    return memset(p, 0, size);
+}
+
+void hv_free(void *p, size_t size)
+{
+    unsigned class, used, index;
+    struct frame *f;
+    uint8_t *page;
+
+    if (!p)
+        return;
+    if (size > 1ul << SLAB_MAX_SHIFT) {
+        hv_pages_free(p, pages_order(size));
+        return;
+    }
+    class = slab_class(size);
+    page = (uint8_t *)((uintptr_t)p & PAGE_MASK);
+    f = frame_of(machine_frame_mfn(page));
+    index = (unsigned)(((uintptr_t)p & ~PAGE_MASK) >> (class + SLAB_MIN_SHIFT));
+    ASSERT((uint8_t *)p == page + ((size_t)index << (class + SLAB_MIN_SHIFT)));
+    lock(&slab_lock);
+    used = SLAB_USED(f->cursor);
+    ASSERT(used > 0);
+    if (SLAB_FIRST(f->cursor) == NO_OBJECT)
+        slab_link((uint32_t)frame_mfn(f).n, class);
+    *(uint8_t *)p = (uint8_t)SLAB_FIRST(f->cursor);
+    f->cursor = SLAB_CURSOR(used - 1, index);
+    if (used == 1)
+        slab_unlink((uint32_t)frame_mfn(f).n, class);
+    unlock(&slab_lock);
+    if (used == 1)
+        hv_pages_free(page, 0);
+}

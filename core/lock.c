@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ticket locks: who comes first is served first. The next ticket is in the high half of the word, the one being served in
+ * the low half; the two are equal while nobody holds the lock.
+ *
+ * Each CPU notes the classes that it holds, so that taking a lock against the order of LOCK_ORDER stops a debug build at
+ * once, deadlock or not.
+ */
+#include "core/lock.h"
+
+#include "core/log.h"
+#include "core/pcpu.h"
+
+#include <stdatomic.h>
+
+#define TICKET_SERVED 0xffffu
+#define TICKET_NEXT   0x10000u
+
+/* pcpu->locks_held: a class held, and a second lock of it held. */
+#define HELD(class)        (1u << (class))
+#define HELD_SECOND(class) (1u << ((class) + 16))
+_Static_assert(LOCK_CLASSES <= 16, "two bits a class");
+
+void lock_init(struct lock *l, enum lock_class class)
+{
+    l->ticket = 0;
+    l->class = (uint8_t)class;
+}
+
+static void take(struct lock *l)
+{
+    uint32_t mine = atomic_fetch_add_explicit(&l->ticket, TICKET_NEXT, memory_order_acquire) >> 16;
+
+    while ((atomic_load_explicit(&l->ticket, memory_order_acquire) & TICKET_SERVED) != mine)
+        machine_relax();
+}
+
+/* The locks of one CPU that are at or below `class` in the order; for assertions. */
+static inline uint32_t __attribute__((unused)) held_from(const struct pcpu *c, unsigned class)
+{
+    return (c->locks_held | c->locks_held >> 16) & 0xffffu & ~(HELD(class) - 1);
+}
+
+void lock(struct lock *l)
+{
+    struct pcpu *c = this_pcpu();
+
+    ASSERT(!held_from(c, l->class));
+    take(l);
+    c->locks_held |= HELD(l->class);
+}
+
+void lock_second(struct lock *l)
+{
+    struct pcpu *c = this_pcpu();
+
+    ASSERT(held_from(c, l->class) == HELD(l->class) && !(c->locks_held & HELD_SECOND(l->class)));
+    take(l);
+    c->locks_held |= HELD_SECOND(l->class);
+}
+
+bool trylock(struct lock *l)
+{
+    struct pcpu *c = this_pcpu();
+    uint32_t t = atomic_load_explicit(&l->ticket, memory_order_relaxed);
+
+    if (t >> 16 != (t & TICKET_SERVED) ||
+        !atomic_compare_exchange_strong_explicit(&l->ticket, &t, t + TICKET_NEXT, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return false;
+    c->locks_held |= c->locks_held & HELD(l->class) ? HELD_SECOND(l->class) : HELD(l->class);
+    return true;
+}
+
+void unlock(struct lock *l)
+{
+    struct pcpu *c = this_pcpu();
+    uint32_t second = HELD_SECOND(l->class);
+
+    ASSERT(lock_held(l) && (c->locks_held & HELD(l->class)));
+    c->locks_held &= ~(c->locks_held & second ? second : HELD(l->class));
+    /* Only the holder changes the low half, so it can't carry into the high half behind this test. */
+    if ((atomic_load_explicit(&l->ticket, memory_order_relaxed) & TICKET_SERVED) == TICKET_SERVED)
+        atomic_fetch_sub_explicit(&l->ticket, TICKET_SERVED, memory_order_release);
+    else
+        atomic_fetch_add_explicit(&l->ticket, 1, memory_order_release);
+}
+
+bool lock_held(const struct lock *l)
+{
+    uint32_t t = atomic_load_explicit(&l->ticket, memory_order_relaxed);
+
+    return t >> 16 != (t & TICKET_SERVED);
+}
