@@ -20,6 +20,8 @@ void bounce_page_fault(struct vcpu *v, uint64_t cr2, uint32_t error);
 void bounce_pending(struct vcpu *v);
 /* The guest's system calls. */
 void bounce_syscall(struct vcpu *v);
+void bounce_syscall32(struct vcpu *v);
+void bounce_sysenter(struct vcpu *v);
 void bounce_failsafe(struct vcpu *v);
 /* HYPERVISOR_iret: pops the frame. Never fails: a bad one crashes the domain. */
 void bounce_iret(struct vcpu *v);

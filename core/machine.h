@@ -71,7 +71,25 @@ void machine_vcpu_fini(struct vcpu *v);
  */
 void machine_switch(struct vcpu *prev, struct vcpu *next);
 
-/* The current vCPU's root, mode (kernel/user), segment bases, GDT or LDT changed: load the new ones. */
+/* The current vCPU enters its kernel or user mode: root and GS base change with v->kernel_mode. */
+void machine_set_mode(struct vcpu *v, bool kernel);
+
+/* What the current vCPU has live in the CPU: FS base, the two GS bases, the user GS selector. */
+enum segbase { SEGBASE_FS, SEGBASE_GS_USER, SEGBASE_GS_KERNEL };
+uint64_t machine_segbase(const struct vcpu *v, enum segbase which);
+void machine_set_segbase(struct vcpu *v, enum segbase which, uint64_t base);
+/* Selectors of ds, es, fs, gs as they are now; all four null. */
+void machine_selectors(const struct vcpu *v, uint16_t sel[4]);
+void machine_clear_selectors(struct vcpu *v);
+/* Loads user gs; false (and null) if the selector does not load. */
+bool machine_set_gs(struct vcpu *v, uint16_t sel);
+
+/* v->cr0, v->xcr0 or v->dr[] of the current vCPU changed. */
+void machine_load_control(struct vcpu *v);
+/* dr[6] of the current vCPU as it is now. */
+uint64_t machine_dr6(struct vcpu *v);
+
+/* The current vCPU's root, GDT or LDT changed: load the new ones. */
 void machine_load_root(struct vcpu *v);
 void machine_load_gdt(struct vcpu *v);
 void machine_load_ldt(struct vcpu *v);

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Into the hypervisor and out of it. Assembly moves registers and calls C; it decides nothing.
+ *
+ * From a guest the frame (struct cpu_regs) is built at the top of the CPU's main stack, where TSS.rsp0 points behind it.
+ * Interrupts are off from here to the iret. All general registers are zeroed once they are saved.
+ */
+#include "offsets.h"
+#include "x86/layout.h"
+
+        .section .text.entry, "ax", @progbits
+
+/* A three-byte place for clac or stac, filled in at boot if the CPU has SMAP (x86/mm.c). kind 0: clac, 1: stac. */
+.macro SMAP_SITE kind
+8:      .byte 0x0f, 0x1f, 0x00
+        .pushsection .smap_sites, "a"
+        .quad 8b, \kind
+        .popsection
+.endm
+
+/* Below rip..ss and the error word: the general registers, zeroed behind us. Leaves rdi = the frame. */
+.macro SAVE_REGS
+        cld
+        SMAP_SITE 0
+        .irp r, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
+        push    %\r
+        .endr
+        .irp r, eax, ebx, ecx, edx, esi, edi, ebp, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
+        xor     %\r, %\r
+        .endr
+        mov     %rsp, %rdi
+.endm
+
+.macro RESTORE_REGS
+        .irp r, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+        pop     %\r
+        .endr
+        add     $8, %rsp
+.endm
+
+/* One stub a vector, 16 bytes each: vector and error code on the stack, then the common path. */
+        .align  16
+        .globl  trap_stubs
+trap_stubs:
+        vector = 0
+        .rept   256
+        .align  16
+        .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21)
+        push    $0
+        .endif
+        movl    $vector, 4(%rsp)
+        .if vector == 1 || vector == 2 || vector == 8 || vector == 18
+        jmp     trap_ist
+        .else
+        jmp     trap_common
+        .endif
+        vector = vector + 1
+        .endr
+
+/* #DB, NMI, #DF, #MC come on stacks of their own. From a guest the frame moves to the main stack. */
+        .align  16
+trap_ist:
+        testb   $3, REGS_cs - REGS_error_code(%rsp)
+        jz      trap_common
+        push    %rdi
+        mov     %rsp, %rdi              /* IST frame: rdi, error, rip, cs, rflags, rsp, ss */
+        or      $(STACK_AREA_SIZE - 1), %rsp
+        sub     $31, %rsp               /* stack_top.self */
+        push    48(%rdi)
+        push    40(%rdi)
+        push    32(%rdi)
+        push    24(%rdi)
+        push    16(%rdi)
+        push    8(%rdi)
+        mov     (%rdi), %rdi
+        jmp     trap_common
+
+        .align  16
+trap_common:
+        SAVE_REGS
+        testb   $3, REGS_cs(%rdi)
+        jz      from_hypervisor
+        call    trap_from_guest
+        .globl  return_to_guest
+return_to_guest:
+        call    leave_to_guest          /* core_exit, then what must be true at the iret; rsp is at the frame */
+        RESTORE_REGS
+        .globl  guest_iret
+guest_iret:
+        iretq
+
+from_hypervisor:
+        mov     %rsp, %rbp
+        and     $~15, %rsp
+        call    trap_from_hypervisor
+        mov     %rbp, %rsp
+        RESTORE_REGS
+        iretq
+
+/* The syscall instruction: a hypercall from the guest's kernel, a system call from its user mode. */
+        .align  16
+        .globl  syscall_entry
+syscall_entry:
+        swapgs
+        mov     %rsp, %gs:TOP_scratch
+        mov     %gs:0, %rsp
+        push    $0xe02b                 /* FLAT_RING3_SS64 */
+        push    %gs:TOP_scratch
+        swapgs
+        push    %r11
+        push    $0xe033                 /* FLAT_RING3_CS64 */
+        push    %rcx
+        push    $0
+        movl    $0x100, 4(%rsp)
+        SAVE_REGS
+        call    syscall_from_guest
+        jmp     return_to_guest
+
+/* syscall from 32-bit user code (AMD). */
+        .align  16
+        .globl  syscall32_entry
+syscall32_entry:
+        swapgs
+        mov     %rsp, %gs:TOP_scratch
+        mov     %gs:0, %rsp
+        push    $0xe02b
+        push    %gs:TOP_scratch
+        swapgs
+        push    %r11
+        push    $0xe023
+        push    %rcx
+        push    $0
+        movl    $0x101, 4(%rsp)
+        SAVE_REGS
+        call    syscall32_from_guest
+        jmp     return_to_guest
+
+/* sysenter (Intel): the CPU says nothing of where it came from. */
+        .align  16
+        .globl  sysenter_entry
+sysenter_entry:
+        push    $0xe02b                 /* SYSENTER_ESP is stack_top.self */
+        push    $0
+        pushf
+        push    $0xe023
+        push    $0
+        push    $0
+        movl    $0x102, 4(%rsp)
+        SAVE_REGS
+        call    sysenter_from_guest
+        jmp     return_to_guest
+
+/* A CPU that starts, and a guest frame thrown away: in rdi, the frame to leave by. */
+        .globl  leave_by_frame
+leave_by_frame:
+        mov     %rdi, %rsp
+        jmp     return_to_guest
+
+/*
+ * size_t copy_user(void *to, const void *from, size_t n): bytes not copied. One side is guest memory: a fault there ends the
+ * copy (the table below tells the trap handler where to go on; rcx is what is left).
+ */
+        .globl  copy_user
+copy_user:
+        SMAP_SITE 1
+        mov     %rdx, %rcx
+        cmp     $8, %rcx
+        jb      2f
+        shr     $3, %rcx
+        and     $7, %edx
+1:      rep movsq
+        mov     %edx, %ecx
+2:      rep movsb
+3:      SMAP_SITE 0
+        mov     %rcx, %rax
+        ret
+4:      lea     (%rdx, %rcx, 8), %rcx   /* words left, and the odd bytes */
+        jmp     3b
+        .pushsection .extable, "a"
+        .quad   1b, 4b
+        .quad   2b, 3b
+        .popsection
+
+/* int cmpxchg_user{8,16,32,64}(void *p, uint64_t *old, uint64_t new): 0, or 1 after a fault. */
+.macro CMPXCHG_USER name, reg
+        .globl  \name
+\name:  SMAP_SITE 1
+        mov     (%rsi), %rax
+1:      lock cmpxchg \reg, (%rdi)
+        SMAP_SITE 0
+        mov     %rax, (%rsi)
+        xor     %eax, %eax
+        ret
+2:      SMAP_SITE 0
+        mov     $1, %eax
+        ret
+        .pushsection .extable, "a"
+        .quad   1b, 2b
+        .popsection
+.endm
+        CMPXCHG_USER cmpxchg_user8, %dl
+        CMPXCHG_USER cmpxchg_user16, %dx
+        CMPXCHG_USER cmpxchg_user32, %edx
+        CMPXCHG_USER cmpxchg_user64, %rdx
+
+/* int wrmsr_safe / rdmsr_safe: 0, or 1 after #GP. */
+        .globl  wrmsr_safe
+wrmsr_safe:                             /* (uint32_t msr, uint64_t value) */
+        mov     %edi, %ecx
+        mov     %esi, %eax
+        mov     %rsi, %rdx
+        shr     $32, %rdx
+1:      wrmsr
+        xor     %eax, %eax
+        ret
+2:      mov     $1, %eax
+        ret
+        .pushsection .extable, "a"
+        .quad   1b, 2b
+        .popsection
+
+        .globl  rdmsr_safe
+rdmsr_safe:                             /* (uint32_t msr, uint64_t *value) */
+        mov     %edi, %ecx
+1:      rdmsr
+        shl     $32, %rdx
+        or      %rdx, %rax
+        mov     %rax, (%rsi)
+        xor     %eax, %eax
+        ret
+2:      mov     $1, %eax
+        ret
+        .pushsection .extable, "a"
+        .quad   1b, 2b
+        .popsection
+
+/* uint16_t load_{ds,es,fs,gs}(uint16_t sel): 0, or 1 if it faults (the register is then null). */
+.macro LOAD_SEG seg
+        .globl  load_\seg
+load_\seg:
+1:      mov     %edi, %\seg
+        xor     %eax, %eax
+        ret
+2:      xor     %edi, %edi
+        mov     %edi, %\seg
+        mov     $1, %eax
+        ret
+        .pushsection .extable, "a"
+        .quad   1b, 2b
+        .popsection
+.endm
+        LOAD_SEG ds
+        LOAD_SEG es
+        LOAD_SEG fs
+        LOAD_SEG gs
+
+/* int xrstor_safe(const void *area, uint64_t mask); int xsetbv_safe(uint64_t value). 1 after a fault. */
+        .globl  xrstor_safe
+xrstor_safe:
+        mov     %esi, %eax
+        mov     %rsi, %rdx
+        shr     $32, %rdx
+1:      xrstor64 (%rdi)
+        xor     %eax, %eax
+        ret
+2:      mov     $1, %eax
+        ret
+        .pushsection .extable, "a"
+        .quad   1b, 2b
+        .popsection
+
+        .globl  fxrstor_safe
+fxrstor_safe:
+1:      fxrstor64 (%rdi)
+        xor     %eax, %eax
+        ret
+2:      mov     $1, %eax
+        ret
+        .pushsection .extable, "a"
+        .quad   1b, 2b
+        .popsection
+
+        .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* FPU, SSE and AVX state. XCR0 is widest while the hypervisor saves and loads, the vCPU's own while it runs. */
+#include "x86/fpu.h"
+
+#include "lib/string.h"
+#include "x86/asm.h"
+#include "x86/traps.h"
+
+#define XCR0_ALLOWED 0xe7ull /* x87, SSE, AVX, AVX-512 */
+
+static bool has_xsave;
+static uint64_t xcr0_max = 3;
+static size_t area_size = 512;
+
+void fpu_init_cpu(void)
+{
+    clts();
+    has_xsave = cpuid(1, 0).ecx & (1u << 26);
+    if (has_xsave) {
+        struct cpuid_regs r = cpuid(0xd, 0);
+
+        xcr0_max = ((uint64_t)r.edx << 32 | r.eax) & XCR0_ALLOWED;
+        xsetbv(0, xcr0_max);
+        area_size = cpuid(0xd, 0).ebx;
+    }
+    __asm__ volatile("fninit");
+}
+
+size_t fpu_area_size(void)  { return area_size; }
+uint64_t fpu_xcr0_max(void) { return xcr0_max; }
+
+void fpu_area_init(void *area)
+{
+    memset(area, 0, area_size);
+    *(uint16_t *)area = 0x37f;                    /* FCW */
+    *(uint32_t *)((char *)area + 24) = 0x1f80;    /* MXCSR */
+}
+
+void fpu_save(void *area)
+{
+    if (has_xsave) {
+        xsetbv(0, xcr0_max);
+        __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(~0u), "d"(~0u) : "memory");
+    } else {
+        __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+    }
+}
+
+void fpu_load(void *area, uint64_t xcr0)
+{
+    if (has_xsave)
+        xsetbv(0, xcr0_max);
+    if (has_xsave ? xrstor_safe(area, ~0ull) : fxrstor_safe(area)) {
+        fpu_area_init(area);
+        (void)(has_xsave ? xrstor_safe(area, ~0ull) : fxrstor_safe(area));
+    }
+    if (has_xsave)
+        xsetbv(0, xcr0);
+}
+
+void fpu_set_xcr0(uint64_t xcr0)
+{
+    if (has_xsave)
+        xsetbv(0, xcr0);
+}

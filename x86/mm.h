@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The hypervisor's own page tables: built once at boot, the same in every address space. */
+#ifndef X86_MM_H
+#define X86_MM_H
+
+#include "boot/parse/e820.h"
+#include "core/ids.h"
+
+/* The root that has only the hypervisor in it: what an idle CPU runs on, and whose slots 256-271 every guest root gets. */
+extern uint64_t *hv_root;
+extern uint64_t hv_root_maddr;
+
+/*
+ * Boot, in this order. `map` is normalised; its RAM ranges are what is free (the image and modules are marked HELD), and
+ * shrink as memory is taken. mm_build maps everything and loads the new root; afterwards frames_add() what is left.
+ */
+void mm_build(struct mem_map *map, uint64_t modules_end);
+/* Whole zeroed pages while booting, below 4 GiB until mm_build has run. Panics without memory. */
+void *boot_pages(uint64_t n, uint64_t align);
+/* The last step: hands the rest of RAM to the allocator; boot_pages() is over. */
+void mm_give_free_frames(void);
+
+/* Device registers at maddr, uncached; for ever. NULL without address space. */
+void *io_map(uint64_t maddr, size_t len);
+
+/* Maps one page at va in slot 257..260 (tables are made as needed). flags: PTE bits without address. */
+void mm_map_page(uint64_t va, mfn_t m, uint64_t flags);
+/* The L1 entry of va in those slots; NULL if there is no table. */
+uint64_t *mm_l1_entry(uint64_t va);
+
+/* Fills in clac and stac where the CPU has SMAP, before the image becomes read-only. */
+void mm_patch_smap(bool smap);
+
+/* True if the frame belongs to the image, the boot memory or the frame table: never anyone's. */
+static inline void *maddr_va(uint64_t maddr) { return (void *)(0xffff830000000000ull + maddr); }
+static inline uint64_t va_maddr(const void *p) { return (uint64_t)(uintptr_t)p - 0xffff830000000000ull; }
+/* Of something in the image. */
+static inline uint64_t image_maddr(const void *p) { return (uint64_t)(uintptr_t)p - 0xffff820000000000ull; }
+
+extern char image_start[], text_start[], text_end[], rodata_end[], load_end[], image_end[];
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The end of the hypervisor itself. */
+#ifndef X86_PANIC_H
+#define X86_PANIC_H
+
+#include "x86/model/regs.h"
+
+/* An exception in the hypervisor that nothing expected, or one that no guest can be blamed for. */
+_Noreturn void panic_trap(const struct cpu_regs *regs);
+
+#endif

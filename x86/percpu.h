@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What x86 keeps for each CPU, and how code finds its own. */
+#ifndef X86_PERCPU_H
+#define X86_PERCPU_H
+
+#include "core/pcpu.h"
+#include "x86/layout.h"
+#include "x86/model/regs.h"
+
+/*
+ * The top of the main stack. TSS.rsp0 points behind `regs`, so the CPU and the entry code build the guest's register frame
+ * right there; `self` is what rsp0 points at. KERNEL_GS_BASE points at `self` all the time: guests never execute swapgs.
+ */
+struct stack_top {
+    struct cpu_regs regs;
+    uint64_t self;       /* its own address: the stack pointer for the syscall entry */
+    struct x86_pcpu *cpu;
+    uint64_t scratch;    /* guest rsp, for two instructions */
+    uint64_t pad;
+};
+_Static_assert((STACK_AREA_SIZE - sizeof(struct stack_top) + offsetof(struct stack_top, self)) % 16 == 0, "the CPU aligns its frame");
+
+struct tss {
+    uint32_t reserved0;
+    uint64_t rsp[3];
+    uint64_t reserved1;
+    uint64_t ist[7];
+    uint64_t reserved2;
+    uint16_t reserved3, iomap;
+} __attribute__((packed));
+
+struct x86_pcpu {
+    struct pcpu core;            /* first: the two pointers are one */
+    struct tss tss __attribute__((aligned(128)));
+    struct stack_top *top;
+    uint64_t *gdt_ptes, *ldt_ptes; /* the L1 entries behind the two windows: 16 each */
+    uint64_t root_loaded;        /* CR3 */
+    uint64_t syscall_stub_pad;
+    _Atomic uint32_t flush_clock;/* value of the flush clock at this CPU's last full flush */
+    /* A request from another CPU, see x86/tlb.c. */
+    _Atomic uint32_t flush_asked;
+    bool ldt_loaded;
+    uint32_t nmi_count;
+};
+
+/* All stacks of a CPU lie in one aligned area, whose top word block names the CPU. */
+static inline struct stack_top *stack_top(void)
+{
+    uint64_t sp;
+
+    __asm__("mov %%rsp, %0" : "=r"(sp));
+    return (struct stack_top *)((sp | (STACK_AREA_SIZE - 1)) + 1) - 1;
+}
+
+static inline struct x86_pcpu *this_cpu(void) { return stack_top()->cpu; }
+
+/* Builds the CPU's structure, stacks and windows; the CPU itself does not run yet. NULL without memory. */
+struct x86_pcpu *percpu_create(unsigned id);
+/* On the CPU itself: loads GDT, IDT, TSS, MSRs, control registers. */
+void percpu_load(struct x86_pcpu *c);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the machine keeps per vCPU. */
+#ifndef X86_SWITCH_H
+#define X86_SWITCH_H
+
+#include "core/vcpu.h"
+
+struct machine_vcpu {
+    void *fpu;          /* XSAVE area, whole pages */
+    unsigned fpu_order;
+    int bad_segment;    /* a selector did not load at the last switch: failsafe is due */
+};
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the CPU brings us, by vector: a guest's doing goes to the core, an interrupt to its line, our own fault to the panic. */
+#include "abi/hypercall.h"
+#include "core/bounce.h"
+#include "core/exit.h"
+#include "core/guest_trap.h"
+#include "core/log.h"
+#include "core/vcpu.h"
+#include "lib/string.h"
+#include "x86/asm.h"
+#include "x86/irq.h"
+#include "x86/panic.h"
+#include "x86/percpu.h"
+#include "x86/switch.h"
+#include "x86/traps.h"
+
+struct extable { uint64_t fault, go_on; };
+extern const struct extable extable_start[], extable_end[];
+
+static uint64_t extable_find(uint64_t rip)
+{
+    for (const struct extable *e = extable_start; e < extable_end; e++) {
+        if (e->fault == rip)
+            return e->go_on;
+    }
+    return 0;
+}
+
+/* The guest's frame did not load: its registers come back from the fault's frame, and it is told by its failsafe callback. */
+static _Noreturn void iret_failed(const struct cpu_regs *fault)
+{
+    struct cpu_regs general = *fault, *regs = &stack_top()->regs;
+
+    memcpy(regs, &general, offsetof(struct cpu_regs, error_code));
+    bounce_failsafe(current_vcpu());
+    leave_by_frame(regs);
+}
+
+static void nmi(void)
+{
+    this_cpu()->nmi_count++;
+}
+
+void trap_from_hypervisor(struct cpu_regs *regs)
+{
+    extern char guest_iret[];
+    unsigned vector = regs->entry_vector;
+    uint64_t go_on;
+
+    if (vector >= 0x20) {
+        irq_dispatch(vector);
+        return;
+    }
+    switch (vector) {
+    case X86_VEC_NMI:
+        nmi();
+        return;
+    case X86_VEC_DB: /* a guest's breakpoint hit in our copy of its memory, or single step into an entry: not ours */
+        write_dr6(0xffff0ff0);
+        regs->rflags &= ~X86_EFLAGS_TF;
+        return;
+    case X86_VEC_DF:
+    case X86_VEC_MC:
+        break;
+    default:
+        go_on = extable_find(regs->rip);
+        if (go_on) {
+            regs->rip = go_on;
+            return;
+        }
+        if (regs->rip == (uint64_t)guest_iret && current_vcpu())
+            iret_failed(regs);
+    }
+    panic_trap(regs);
+}
+
+void trap_from_guest(struct cpu_regs *regs)
+{
+    struct vcpu *v = current_vcpu();
+    unsigned vector = regs->entry_vector;
+
+    switch (vector) {
+    case X86_VEC_PF: {
+        uint64_t cr2 = read_cr2();
+
+        guest_page_fault(v, cr2, regs->error_code);
+        break;
+    }
+    case X86_VEC_DB:
+        v->dr[6] = read_dr6();
+        write_dr6(0xffff0ff0);
+        bounce_trap(v, X86_VEC_DB, NO_ERROR_CODE);
+        break;
+    case X86_VEC_NMI:
+        nmi();
+        break;
+    case X86_VEC_DF:
+    case X86_VEC_MC:
+        panic_trap(regs);
+    case 0x80:
+        bounce_trap(v, 0x80, NO_ERROR_CODE);
+        break;
+    default:
+        if (vector >= 0x20)
+            irq_dispatch(vector);
+        else
+            guest_trap(v, vector, regs->error_code);
+    }
+}
+
+void syscall_from_guest(struct cpu_regs *regs)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (v->kernel_mode)
+        hypercall_entry(v);
+    else
+        bounce_syscall(v);
+}
+
+void syscall32_from_guest(struct cpu_regs *regs)
+{
+    bounce_syscall32(current_vcpu());
+}
+
+void sysenter_from_guest(struct cpu_regs *regs)
+{
+    bounce_sysenter(current_vcpu());
+}
+
+/* The last C before the guest. Its flags and selectors were made safe where they were set; here they are made certain. */
+void leave_to_guest(void)
+{
+    struct cpu_regs *regs = &stack_top()->regs;
+    struct vcpu *v;
+
+    core_exit();
+    v = current_vcpu();
+    if (unlikely(v->arch->bad_segment)) {
+        v->arch->bad_segment = 0;
+        bounce_failsafe(v);
+    }
+    regs->rflags = (regs->rflags & ~(X86_EFLAGS_IOPL | X86_EFLAGS_NT | X86_EFLAGS_VM | X86_EFLAGS_VIF | X86_EFLAGS_VIP)) |
+                   X86_EFLAGS_IF | X86_EFLAGS_MBS;
+    regs->cs = (uint16_t)(regs->cs | 3);
+    regs->ss = (uint16_t)(regs->ss | 3);
+}
