@@ -24,6 +24,7 @@
     X(RUNQ,    "one CPU's run queue")                   \
     X(TIMER,   "one CPU's timers")                      \
     X(IRQ,     "one interrupt line")                    \
+    X(DEVICE,  "a device's index and data registers")   \
     X(FRAMES,  "the frame allocator")                   \
     X(CONSOLE, "the log; last, so anyone may print")
 

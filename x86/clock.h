@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Clocks of the machine: how fast the TSC is, what the battery clock says, and the timer that wakes a CPU. */
+#ifndef X86_CLOCK_H
+#define X86_CLOCK_H
+
+#include "lib/types.h"
+
+struct acpi_info;
+
+/*
+ * On the boot CPU after apic_init(): measures the TSC and the APIC timer against the best reference there is and calls
+ * time_init(). Takes about 50 ms; panics if no reference runs.
+ */
+void clock_init(const struct acpi_info *acpi);
+
+/* Busy-waits; for bringing up hardware only. After clock_init(). */
+void clock_delay_us(uint32_t us);
+
+/* Seconds since 1970 by the battery clock (UTC); 0 if it says nonsense. */
+uint64_t clock_read_rtc(void);
+
+/*
+ * Compares the TSCs of the boot CPU and one that comes up: both call it, the same number of times, `leader` on the
+ * boot CPU. Gives the largest step backwards that either saw, in ticks.
+ */
+uint64_t clock_warp_check(bool leader);
+
+#endif
