@@ -74,7 +74,6 @@ static bool do_cpuid(struct emul_ctx *x, const struct insn *i)
     struct cpu_regs *regs = x->regs;
     struct cpuid_leaf out = { 0 };
 
-    (void)i;
     x->ops->cpuid(x->cookie, regs->rax, regs->rcx, &out);
     regs->rax = out.a;
     regs->rbx = out.b;
@@ -87,7 +86,6 @@ static bool do_rdmsr(struct emul_ctx *x, const struct insn *i)
 {
     uint64_t val = 0;
 
-    (void)i;
     if (!ASK(x, read_msr, x->regs->rcx, &val))
         return false;
     put_edx_eax(x->regs, val);
@@ -96,7 +94,6 @@ static bool do_rdmsr(struct emul_ctx *x, const struct insn *i)
 
 static bool do_wrmsr(struct emul_ctx *x, const struct insn *i)
 {
-    (void)i;
     return ASK(x, write_msr, x->regs->rcx, edx_eax(x->regs));
 }
 
@@ -117,7 +114,6 @@ static bool do_rdpmc(struct emul_ctx *x, const struct insn *i)
 {
     uint64_t val = 0;
 
-    (void)i;
     if (!ASK(x, read_pmc, x->regs->rcx, &val))
         return false;
     put_edx_eax(x->regs, val);
@@ -171,7 +167,6 @@ static bool do_clts(struct emul_ctx *x, const struct insn *i)
 {
     uint64_t cr0 = 0;
 
-    (void)i;
     return ASK(x, read_cr, 0, &cr0) && ASK(x, write_cr, 0, cr0 & ~CR0_TS);
 }
 
@@ -203,7 +198,6 @@ static bool do_smsw(struct emul_ctx *x, const struct insn *i)
 
 static bool do_cache(struct emul_ctx *x, const struct insn *i)
 {
-    (void)i;
     if (x->ops->flush_caches)
         x->ops->flush_caches(x->cookie);
     return true;
@@ -211,7 +205,6 @@ static bool do_cache(struct emul_ctx *x, const struct insn *i)
 
 static bool do_hlt(struct emul_ctx *x, const struct insn *i)
 {
-    (void)i;
     if (x->ops->halt)
         x->ops->halt(x->cookie);
     return true;
@@ -219,8 +212,6 @@ static bool do_hlt(struct emul_ctx *x, const struct insn *i)
 
 static bool do_nothing(struct emul_ctx *x, const struct insn *i)
 {
-    (void)x;
-    (void)i;
     return true;
 }
 
@@ -228,7 +219,6 @@ static bool do_xgetbv(struct emul_ctx *x, const struct insn *i)
 {
     uint64_t val = 0;
 
-    (void)i;
     if (!ASK(x, read_xcr, x->regs->rcx, &val))
         return false;
     put_edx_eax(x->regs, val);
@@ -237,7 +227,6 @@ static bool do_xgetbv(struct emul_ctx *x, const struct insn *i)
 
 static bool do_xsetbv(struct emul_ctx *x, const struct insn *i)
 {
-    (void)i;
     return ASK(x, write_xcr, x->regs->rcx, edx_eax(x->regs));
 }
 
