@@ -33,6 +33,9 @@ mfn_t machine_frame_mfn(const void *p);
 /* The machine-to-phys table that guests may read: one entry a frame. Only core/m2p.h touches it. */
 uint64_t *machine_m2p(void);
 
+/* Fills the hypervisor's slots (256-271) of a root table. */
+void machine_root_init(uint64_t *root);
+
 /* ---- TLBs ---- */
 
 enum flush {
@@ -75,9 +78,9 @@ void machine_switch(struct vcpu *prev, struct vcpu *next);
 void machine_set_mode(struct vcpu *v, bool kernel);
 
 /* What the current vCPU has live in the CPU: FS base, the two GS bases, the user GS selector. */
-enum segbase { SEGBASE_FS, SEGBASE_GS_USER, SEGBASE_GS_KERNEL };
-uint64_t machine_segbase(const struct vcpu *v, enum segbase which);
-void machine_set_segbase(struct vcpu *v, enum segbase which, uint64_t base);
+/* which: SEGBASE_FS, SEGBASE_GS_USER or SEGBASE_GS_KERNEL of the ABI (the macros; no enum of ours can carry their names). */
+uint64_t machine_segbase(const struct vcpu *v, unsigned which);
+void machine_set_segbase(struct vcpu *v, unsigned which, uint64_t base);
 /* Selectors of ds, es, fs, gs as they are now; all four null. */
 void machine_selectors(const struct vcpu *v, uint16_t sel[4]);
 void machine_clear_selectors(struct vcpu *v);

@@ -151,7 +151,7 @@ uint64_t machine_dr6(struct vcpu *v)
     return v->dr[7] & 0xff ? read_dr6() : v->dr[6];
 }
 
-uint64_t machine_segbase(const struct vcpu *v, enum segbase which)
+uint64_t machine_segbase(const struct vcpu *v, unsigned which)
 {
     switch (which) {
     case SEGBASE_FS:
@@ -163,7 +163,7 @@ uint64_t machine_segbase(const struct vcpu *v, enum segbase which)
     }
 }
 
-void machine_set_segbase(struct vcpu *v, enum segbase which, uint64_t base)
+void machine_set_segbase(struct vcpu *v, unsigned which, uint64_t base)
 {
     if (which == SEGBASE_FS)
         wrmsr(MSR_FS_BASE, base);
