@@ -268,7 +268,7 @@ void machine_timer(uint64_t tsc)
         return;
     }
     now = rdtsc();
-    ticks = tsc > now ? mul_shift(MIN(tsc - now, 1ull << 40), apic_scale, 32) + 1 : 1;
+    ticks = tsc > now ? mul_shift(MIN(tsc - now, BIT(40)), apic_scale, 32) + 1 : 1;
     apic_timer_count(ticks > 0xffffffff ? 0xffffffff : (uint32_t)ticks);
 }
 
