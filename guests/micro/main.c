@@ -63,16 +63,16 @@ static bool option_is(const char *key, const char *value)
     return o && !strncmp(o, value, strlen(value)) && ends(o, strlen(value));
 }
 
-bool check(bool ok, const char *what, long got, long want, bool show)
+bool check(int line, bool ok, const char *what, long got, long want, bool show)
 {
     if (ok)
         return true;
     failures++;
     if (show)
-        print("not ok %u %s.%s: %s (got %ld=0x%lx want %ld=0x%lx)\n", number, running->family, running->name, what,
-              got, (unsigned long)got, want, (unsigned long)want);
+        print("not ok %u %s.%s: %s (got %ld=0x%lx want %ld=0x%lx) line %d\n", number, running->family,
+              running->name, what, got, (unsigned long)got, want, (unsigned long)want, line);
     else
-        print("not ok %u %s.%s: %s\n", number, running->family, running->name, what);
+        print("not ok %u %s.%s: %s line %d\n", number, running->family, running->name, what, line);
     return false;
 }
 

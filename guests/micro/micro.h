@@ -31,26 +31,26 @@ struct test {
 #define TEST_DESTRUCTIVE(fn) TEST_ENTRY(fn, true)
 
 /* Reports one comparison; prints only failures. Gives ok back, so a test can stop early. */
-bool check(bool ok, const char *what, long got, long want, bool show);
+bool check(int line, bool ok, const char *what, long got, long want, bool show);
 
-#define EXPECT(cond)         check(!!(cond), #cond, 0, 0, false)
-#define EXPECT_EQ(got, want) check_eq(#got " == " #want, (long)(got), (long)(want))
-#define EXPECT_NE(got, want) check_ne(#got " != " #want, (long)(got), (long)(want))
-#define EXPECT_GE(got, want) check_ge(#got " >= " #want, (long)(got), (long)(want))
+#define EXPECT(cond)         check(__LINE__, !!(cond), #cond, 0, 0, false)
+#define EXPECT_EQ(got, want) check_eq(__LINE__, #got " == " #want, (long)(got), (long)(want))
+#define EXPECT_NE(got, want) check_ne(__LINE__, #got " != " #want, (long)(got), (long)(want))
+#define EXPECT_GE(got, want) check_ge(__LINE__, #got " >= " #want, (long)(got), (long)(want))
 
-static inline bool check_eq(const char *what, long got, long want)
+static inline bool check_eq(int line, const char *what, long got, long want)
 {
-    return check(got == want, what, got, want, true);
+    return check(line, got == want, what, got, want, true);
 }
 
-static inline bool check_ne(const char *what, long got, long want)
+static inline bool check_ne(int line, const char *what, long got, long want)
 {
-    return check(got != want, what, got, want, true);
+    return check(line, got != want, what, got, want, true);
 }
 
-static inline bool check_ge(const char *what, long got, long want)
+static inline bool check_ge(int line, const char *what, long got, long want)
 {
-    return check(got >= want, what, got, want, true);
+    return check(line, got >= want, what, got, want, true);
 }
 
 void obs(const char *name, long value);
