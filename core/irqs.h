@@ -2,8 +2,8 @@
 /*
  * What the physdev operations ask of the machine's interrupt lines; x86/irq.c and x86/msi.c make it.
  *
- * A line has one number in all domains: its pirq. The first are the pins of the I/O APICs (pirq == GSI), the others are
- * given out for MSIs. A line is mapped by at most one domain.
+ * A line has one number in all domains: its pirq. The first are the pins of the I/O APICs (pirq == GSI), the
+ * others are given out for MSIs. A line is mapped by at most one domain.
  */
 #ifndef CORE_IRQS_H
 #define CORE_IRQS_H
@@ -31,8 +31,8 @@ struct irqs_msi {
 };
 
 /*
- * Programs the device's MSI (or one MSI-X entry) and gives it to d as `pirq` (-1: any; with count > 1 always any), masked
- * until it is bound. The (first) pirq, or -EINVAL, -ENODEV, -EBUSY, -ENOSPC.
+ * Programs the device's MSI (or one MSI-X entry) and gives it to d as `pirq` (-1: any; with count > 1 always
+ * any), masked until it is bound. The (first) pirq, or -EINVAL, -ENODEV, -EBUSY, -ENOSPC.
  */
 int irqs_map_msi(struct domain *d, int pirq, const struct irqs_msi *msi);
 

@@ -2,9 +2,9 @@
 /*
  * The TSC is the clock; everything else serves to find out how fast it is.
  *
- * A reference counter (HPET, ACPI PM timer or PIT channel 2, whichever is there first) is read between two reads of
- * the TSC, at the beginning and at the end of 50 ms; of several tries the pair that took least time counts, so that
- * an SMI, or an emulator that was put aside, does not spoil the measurement.
+ * A reference counter (HPET, ACPI PM timer or PIT channel 2, whichever is there first) is read between two
+ * reads of the TSC, at the beginning and at the end of 50 ms; of several tries the pair that took least time
+ * counts, so that an SMI, or an emulator that was put aside, does not spoil the measurement.
  */
 #include "x86/clock.h"
 
@@ -94,10 +94,10 @@ static bool runs(const struct reference *ref)
 
 static void choose(const struct acpi_info *acpi, struct reference *ref)
 {
-    if (hpet_start(acpi->hpet_addr, ref) && runs(ref))
+    if (hpet_start(acpi->hpet_base, ref) && runs(ref))
         return;
-    pm_timer = (uint16_t)acpi->pm_timer_port;
-    if (pm_timer) {
+    if (acpi->pm_timer.address && acpi->pm_timer.space == 1) {
+        pm_timer = (uint16_t)acpi->pm_timer.address;
         *ref = (struct reference){ "ACPI PM timer", PM_TIMER_HZ, 0xffffff, pm_timer_read };
         if (runs(ref))
             return;
@@ -163,27 +163,26 @@ enum { RTC_SEC = 0, RTC_MIN = 2, RTC_HOUR = 4, RTC_DAY = 7, RTC_MONTH = 8, RTC_Y
 #define RTC_B_BINARY    0x04u
 #define RTC_HOUR_PM     0x80u
 
-static uint8_t rtc_century; /* index of the century's byte, 0: none */
-
 static uint8_t cmos(uint8_t i)
 {
     outb(0x70, i);
     return inb(0x71);
 }
 
-struct rtc { uint8_t sec, min, hour, day, month, year, century; };
+struct rtc { uint8_t sec, min, hour, day, month, year; };
 
 static struct rtc rtc_snapshot(void)
 {
     for (unsigned i = 0; i < 1000000 && cmos(RTC_A) & RTC_A_UPDATING; i++)
         cpu_pause();
     return (struct rtc){ cmos(RTC_SEC), cmos(RTC_MIN), cmos(RTC_HOUR), cmos(RTC_DAY), cmos(RTC_MONTH),
-                         cmos(RTC_YEAR), rtc_century ? cmos(rtc_century) : 0 };
+                         cmos(RTC_YEAR) };
 }
 
 static bool rtc_same(const struct rtc *a, const struct rtc *b)
 {
-    return a->sec == b->sec && a->min == b->min && a->hour == b->hour && a->day == b->day && a->month == b->month;
+    return a->sec == b->sec && a->min == b->min && a->hour == b->hour && a->day == b->day &&
+           a->month == b->month;
 }
 
 static unsigned rtc_number(uint8_t v, uint8_t mode)
@@ -191,7 +190,7 @@ static unsigned rtc_number(uint8_t v, uint8_t mode)
     return mode & RTC_B_BINARY ? v : (v & 15) + (v >> 4) * 10u;
 }
 
-/* Days from 1970-01-01 to the first of March of the year before or in which the day lies, and on from there. */
+/* Years begin in March here, so that the day that comes and goes is the last one. */
 static uint64_t days_since_1970(unsigned year, unsigned month, unsigned day)
 {
     unsigned y = month > 2 ? year : year - 1, m = month > 2 ? month - 3 : month + 9;
@@ -215,7 +214,7 @@ uint64_t clock_read_rtc(void)
     month = rtc_number(t.month, mode);
     day = rtc_number(t.day, mode);
     year = rtc_number(t.year, mode);
-    year += rtc_century ? rtc_number(t.century, mode) * 100 : year < 70 ? 2000 : 1900;
+    year += year < 70 ? 2000 : 1900;
     if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23)
         return 0;
     return days_since_1970(year, month, day) * 86400 + hour * 3600 + rtc_number(t.min, mode) * 60 +
@@ -235,9 +234,8 @@ void clock_init(const struct acpi_info *acpi)
 
     choose(acpi, &ref);
     measure(&ref);
-    rtc_century = acpi->rtc_century;
-    hv_log(LOG_INFO, "TSC runs at %lu.%03lu MHz by the %s%s", tsc_hz / 1000000, tsc_hz / 1000 % 1000, ref.name,
-           tsc_invariant() ? ", invariant" : "");
+    hv_log(LOG_INFO, "TSC runs at %lu.%03lu MHz by the %s%s", tsc_hz / 1000000, tsc_hz / 1000 % 1000,
+           ref.name, tsc_invariant() ? ", invariant" : "");
     time_init(tsc_hz, tsc_invariant(), clock_read_rtc());
 }
 

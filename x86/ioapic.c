@@ -73,7 +73,7 @@ static void add(uint64_t maddr, unsigned gsi_base)
 void ioapic_init(const struct acpi_info *acpi)
 {
     for (unsigned i = 0; i < acpi->nr_ioapics && nr_ioapics < MAX_IOAPICS; i++)
-        add(acpi->ioapic[i].addr, acpi->ioapic[i].gsi_base);
+        add(acpi->ioapic[i].base, acpi->ioapic[i].gsi_base);
 }
 
 unsigned ioapic_gsi_count(void)

@@ -2,8 +2,8 @@
 /*
  * MSI capabilities and MSI-X tables.
  *
- * Address, data and masks are ours; the enable bits in the capability belong to the device's driver, in dom0. A table page
- * is mapped once and stays mapped: dom0 says where it is, and it must not be RAM.
+ * Address, data and masks are ours; the enable bits in the capability belong to the device's driver, in dom0.
+ * A table page is mapped once and stays mapped: dom0 says where it is, and it must not be RAM.
  */
 #include "x86/msi.h"
 
