@@ -156,7 +156,10 @@ static void measure(const struct reference *ref)
 
 /* ---- The battery clock ---- */
 
-enum { RTC_SEC = 0, RTC_MIN = 2, RTC_HOUR = 4, RTC_DAY = 7, RTC_MONTH = 8, RTC_YEAR = 9, RTC_A = 10, RTC_B = 11 };
+enum {
+    RTC_SEC = 0, RTC_MIN = 2, RTC_HOUR = 4, RTC_DAY = 7, RTC_MONTH = 8, RTC_YEAR = 9,
+    RTC_A = 10, RTC_B = 11,
+};
 
 #define RTC_A_UPDATING  0x80u
 #define RTC_B_24H       0x02u

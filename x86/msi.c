@@ -16,7 +16,6 @@
 #define MSI_CONTROL        2u
 #define MSI_ADDRESS        4u
 #define CONTROL_COUNT(c)   (1u << ((c) >> 1 & 7)) /* vectors that it can have */
-#define CONTROL_ENABLED(c) ((c) >> 4 & 7)
 #define CONTROL_COUNT_MASK 0x70u
 #define CONTROL_64         0x80u
 #define CONTROL_MASKABLE   0x100u
@@ -84,7 +83,7 @@ static int find_msi(const struct irqs_msi *want, struct msi *out)
 {
     uint32_t control = pci_read(out->device, out->cap + MSI_CONTROL, 2);
 
-    if (want->entry || !want->count || want->count & (want->count - 1) || want->count > CONTROL_COUNT(control))
+    if (want->entry || want->count & (want->count - 1) || want->count > CONTROL_COUNT(control))
         return -EINVAL;
     out->wide = control & CONTROL_64;
     out->maskable = control & CONTROL_MASKABLE;
