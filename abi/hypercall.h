@@ -52,6 +52,11 @@ struct subop {
 /* Finds `cmd` in rows and runs it on the structure at `arg`. -ENOSYS, -EPERM, -EFAULT, or what it returned. */
 long subop_run(struct hypercall *hc, const struct subop *rows, unsigned n, uint64_t cmd, guest_ptr_t arg);
 
+/* The handlers that abi/table.def names. */
+#define HYPERCALL(nr, name, args, needs, handler) long handler(struct hypercall *hc);
+#include "abi/table.def"
+#undef HYPERCALL
+
 /* One hypercall of the current vCPU: registers in, registers out, continuation included. Called by the machine. */
 void hypercall_entry(struct vcpu *v);
 /* The inside of it, for multicall and tests: runs hc, counts, traces. */

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A frame that changes hands with its contents: taken whole from one owner, to be assigned to the next.
+ *
+ * That the allocation's reference is the only one says all: a mapping, a pin, a grant, a table in whatever state each hold
+ * one of their own. Once the counter is 0 nobody can find the frame but by the list it is taken off here.
+ */
+#include "core/frame.h"
+
+#include "core/domain.h"
+#include "core/m2p.h"
+#include "core/pcpu.h"
+
+#include <stdatomic.h>
+
+bool frame_steal(struct domain *d, mfn_t m)
+{
+    uint64_t only = REFS_OWNED | 1;
+    struct frame *f;
+
+    if (!mfn_is_ram(m))
+        return false;
+    f = frame_of(m);
+    lock(&d->lock);
+    if (f->owner != d->id || !atomic_compare_exchange_strong(&f->refs, &only, 0)) {
+        unlock(&d->lock);
+        return false;
+    }
+    if (f->prev)
+        frame_table[f->prev].next = f->next;
+    else
+        d->page_list = f->next;
+    if (f->next)
+        frame_table[f->next].prev = f->prev;
+    f->type = 0;
+    f->cursor = 0;
+    f->owner = DOMID_XEN;
+    m2p_set(m, M2P_INVALID);
+    unlock(&d->lock);
+    domain_frame_gone(d->id, false);
+    /* Another domain's tools may have had it mapped, so not only the CPUs that d ran on. */
+    machine_flush(pcpu_online, FLUSH_ALL, 0);
+    return true;
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of one domain: shared pages that grow on demand, and the two layouts of their entries.
+ *
+ * A shared page is the hypervisor's, visible to the guest and to the tools that build it; it goes when the domain and all
+ * who mapped it are gone. Version 2 keeps the in-use bits in status pages beside; once made they stay, so that a change of
+ * version never waits for somebody's mapping of them.
+ */
+#include "core/grant_table.h"
+
+#include "core/frame.h"
+#include "core/log.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+enum { LIMIT_FRAMES = 1024, LIMIT_MAPTRACK = 16384 };
+
+static unsigned status_frames(unsigned nr)
+{
+    return (unsigned)DIV_ROUNDUP(nr * GRANT_V2_PER_FRAME, GRANT_STATUS_PER_FRAME);
+}
+
+/*
+ * A page that d can see; NULL if there is no memory. The hypervisor writes to it, so it is WRITABLE for as long as it is
+ * part of the table: the guest can't have it as a page table.
+ */
+static uint8_t *page_new(struct domain *d)
+{
+    uint8_t *page = hv_pages(0);
+    mfn_t m;
+
+    if (!page)
+        return NULL;
+    m = machine_frame_mfn(page);
+    frame_share(d, m);
+    if (type_get(d, m, TYPE_WRITABLE))
+        panic("a fresh page has a type");
+    return page;
+}
+
+/* Status pages for nr shared frames. Lock held. */
+static int grow_status(struct domain *d, unsigned nr)
+{
+    struct grant_table *t = d->grants;
+
+    for (; t->nr_status < status_frames(nr); t->nr_status++) {
+        t->status[t->nr_status] = page_new(d);
+        if (!t->status[t->nr_status])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Lock held. What was made before a failure stays: it is within the limit. */
+static int grow(struct domain *d, unsigned nr)
+{
+    const size_t size = GRANT_V1_PER_FRAME * sizeof(struct active);
+    struct grant_table *t = d->grants;
+    unsigned n;
+
+    if (nr > t->max_frames || t->dead)
+        return -EINVAL;
+    if (t->version == 2 && grow_status(d, nr))
+        return -ENOMEM;
+    for (n = t->nr_frames; n < nr; t->nr_frames = ++n) {
+        t->active[n] = hv_alloc(size);
+        if (!t->active[n])
+            return -ENOMEM;
+        t->shared[n] = page_new(d);
+        if (!t->shared[n]) {
+            hv_free(t->active[n], size);
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+int grants_init(struct domain *d, unsigned max_frames, unsigned max_maptrack, unsigned max_version)
+{
+    struct grant_table *t = hv_alloc(sizeof(*t));
+
+    if (!t)
+        return -ENOMEM;
+    lock_init(&t->lock, LOCK_GRANT);
+    t->max_version = MIN(max_version, 2u);
+    if (t->max_version) {
+        t->version = 1;
+        t->max_frames = max_frames == ~0u ? GRANT_FRAMES_DEFAULT : MIN(max_frames, (unsigned)LIMIT_FRAMES);
+        t->max_map_pages = max_maptrack == ~0u ? MAPTRACK_DEFAULT : MIN(max_maptrack, (unsigned)LIMIT_MAPTRACK);
+    }
+    d->grants = t;
+    if (!t->max_frames && !t->max_map_pages)
+        return 0;
+    t->shared = hv_alloc((t->max_frames + 1) * sizeof(*t->shared));
+    t->status = hv_alloc((status_frames(t->max_frames) + 1) * sizeof(*t->status));
+    t->active = hv_alloc((t->max_frames + 1) * sizeof(*t->active));
+    t->maps = hv_alloc((t->max_map_pages + 1) * sizeof(*t->maps));
+    if (!t->shared || !t->status || !t->active || !t->maps || grow(d, MIN(t->max_frames, 1u))) {
+        grants_free(d);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+void grant_pages_free(struct domain *d)
+{
+    struct grant_table *t = d->grants;
+    bool dead;
+
+    lock(&t->lock);
+    dead = t->dead;
+    t->dead = true;
+    unlock(&t->lock);
+    if (dead)
+        return;
+    for (unsigned i = 0; i < t->nr_frames; i++)
+        frame_put_type(machine_frame_mfn(t->shared[i]));
+    for (unsigned i = 0; i < t->nr_status; i++)
+        frame_put_type(machine_frame_mfn(t->status[i]));
+}
+
+void grants_free(struct domain *d)
+{
+    struct grant_table *t = d->grants;
+    unsigned i;
+
+    if (!t)
+        return;
+    grant_pages_free(d);
+    d->grants = NULL;
+    for (i = 0; i < t->nr_frames; i++)
+        hv_free(t->active[i], GRANT_V1_PER_FRAME * sizeof(struct active));
+    for (i = 0; i < t->nr_map_pages; i++)
+        hv_pages_free(t->maps[i], 0);
+    hv_free(t->shared, (t->max_frames + 1) * sizeof(*t->shared));
+    hv_free(t->status, (status_frames(t->max_frames) + 1) * sizeof(*t->status));
+    hv_free(t->active, (t->max_frames + 1) * sizeof(*t->active));
+    hv_free(t->maps, (t->max_map_pages + 1) * sizeof(*t->maps));
+    hv_free(t, sizeof(*t));
+}
+
+int grants_grow(struct domain *d, unsigned nr)
+{
+    int rc;
+
+    lock(&d->grants->lock);
+    rc = grow(d, nr);
+    unlock(&d->grants->lock);
+    return rc;
+}
+
+unsigned grants_max_frames(struct domain *d) { return d->grants->max_frames; }
+
+/* Lock held. */
+static unsigned frames_now(const struct grant_table *t, bool status)
+{
+    if (t->dead || (status && t->version != 2))
+        return 0;
+    return status ? t->nr_status : t->nr_frames;
+}
+
+unsigned grants_frames(struct domain *d, bool status)
+{
+    struct grant_table *t = d->grants;
+    unsigned n;
+
+    lock(&t->lock);
+    n = frames_now(t, status);
+    unlock(&t->lock);
+    return n;
+}
+
+mfn_t grants_frame(struct domain *d, bool status, unsigned idx)
+{
+    struct grant_table *t = d->grants;
+    mfn_t m = MFN_NONE;
+    unsigned n;
+
+    lock(&t->lock);
+    n = frames_now(t, status);
+    if (idx < n)
+        m = machine_frame_mfn((status ? t->status : t->shared)[clamp_index(idx, n)]);
+    unlock(&t->lock);
+    return m;
+}
+
+int grants_resource(struct domain *d, bool status, unsigned idx, mfn_t *out)
+{
+    unsigned frames;
+    int rc = 0;
+
+    if (idx >= LIMIT_FRAMES)
+        return -EINVAL;
+    frames = status ? idx * (unsigned)(GRANT_STATUS_PER_FRAME / GRANT_V2_PER_FRAME) + 1 : idx + 1;
+    if (status && grants_version(d) != 2)
+        return -EINVAL;
+    rc = grants_grow(d, frames);
+    if (rc)
+        return rc;
+    *out = grants_frame(d, status, idx);
+    return mfn_same(*out, MFN_NONE) ? -EINVAL : 0;
+}
+
+unsigned grants_version(struct domain *d)
+{
+    unsigned version;
+
+    lock(&d->grants->lock);
+    version = d->grants->version;
+    unlock(&d->grants->lock);
+    return version;
+}
+
+/* ---- Changing the version ---- */
+
+/* True if somebody uses an entry that would not survive. Lock held. */
+static bool in_use(const struct grant_table *t)
+{
+    unsigned reserved = 0;
+
+    for (grant_ref_t ref = 0; t->nr_frames && ref < GNTTAB_NR_RESERVED_ENTRIES; ref++)
+        reserved += active_bits(grant_active(t, ref)) != 0;
+    return t->pinned > reserved;
+}
+
+/* The reserved entries in the layout of version 2, without in-use bits. Each word is read once. Lock held. */
+static void reserved_save(const struct grant_table *t, union grant_entry_v2 to[GNTTAB_NR_RESERVED_ENTRIES])
+{
+    struct grant_entry_v1 one;
+
+    memset(to, 0, GNTTAB_NR_RESERVED_ENTRIES * sizeof(*to));
+    for (grant_ref_t ref = 0; ref < GNTTAB_NR_RESERVED_ENTRIES; ref++) {
+        if (t->version == 2) {
+            memcpy(&to[ref], grant_shared(t, ref), sizeof(to[ref]));
+        } else {
+            memcpy(&one, grant_shared(t, ref), sizeof(one));
+            to[ref].full_page.hdr.flags = one.flags;
+            to[ref].full_page.hdr.domid = one.domid;
+            to[ref].full_page.frame = one.frame;
+        }
+        if ((to[ref].hdr.flags & GTF_type_mask) == GTF_permit_access)
+            to[ref].hdr.flags &= (uint16_t)~(GTF_reading | GTF_writing);
+    }
+}
+
+/* Whether version 1 has words for it. */
+static bool fits_v1(const union grant_entry_v2 *e)
+{
+    unsigned type = e->hdr.flags & GTF_type_mask;
+
+    if (type == GTF_invalid)
+        return true;
+    return type != GTF_transitive && !(e->hdr.flags & GTF_sub_page) && e->full_page.frame <= UINT32_MAX;
+}
+
+/* Writes them into the emptied table of the version that t has now. Lock held. */
+static void reserved_load(struct grant_table *t, const union grant_entry_v2 from[GNTTAB_NR_RESERVED_ENTRIES])
+{
+    struct grant_entry_v1 one;
+    uint16_t bits;
+
+    for (grant_ref_t ref = 0; ref < GNTTAB_NR_RESERVED_ENTRIES; ref++) {
+        bits = active_bits(grant_active(t, ref));
+        if (t->version == 2) {
+            *grant_status(t, ref) = bits;
+            memcpy(grant_shared(t, ref), &from[ref], sizeof(from[ref]));
+        } else {
+            one.flags = from[ref].hdr.flags | bits;
+            one.domid = from[ref].hdr.domid;
+            one.frame = (uint32_t)from[ref].full_page.frame;
+            memcpy(grant_shared(t, ref), &one, sizeof(one));
+        }
+    }
+}
+
+/* Lock held; version is 1 or 2 and not the present one. */
+static int change_version(struct domain *d, unsigned version)
+{
+    union grant_entry_v2 kept[GNTTAB_NR_RESERVED_ENTRIES];
+    struct grant_table *t = d->grants;
+    unsigned i;
+
+    if (t->dead)
+        return -EINVAL;
+    if (in_use(t))
+        return -EBUSY;
+    if (!t->nr_frames) {
+        t->version = version;
+        return 0;
+    }
+    reserved_save(t, kept);
+    for (i = 0; version == 1 && i < GNTTAB_NR_RESERVED_ENTRIES; i++)
+        if (!fits_v1(&kept[i]))
+            return -EINVAL;
+    if (version == 2 && grow_status(d, t->nr_frames))
+        return -ENOMEM;
+    for (i = 0; i < t->nr_frames; i++)
+        memset(t->shared[i], 0, PAGE_SIZE);
+    for (i = 0; i < t->nr_status; i++)
+        memset(t->status[i], 0, PAGE_SIZE);
+    t->version = version;
+    reserved_load(t, kept);
+    return 0;
+}
+
+int grants_set_version(struct domain *d, uint32_t version)
+{
+    struct grant_table *t = d->grants;
+    int rc;
+
+    if (version != 1 && version != 2)
+        return -EINVAL;
+    if (version > t->max_version)
+        return -ENOSYS;
+    lock(&t->lock);
+    rc = version == t->version ? 0 : change_version(d, version);
+    unlock(&t->lock);
+    return rc;
+}
+
+int16_t grants_swap(struct domain *d, grant_ref_t a, grant_ref_t b)
+{
+    struct grant_table *t = d->grants;
+    union grant_entry_v2 one, other;
+    int16_t status = GNTST_okay;
+    size_t size;
+
+    lock(&t->lock);
+    size = t->version == 2 ? sizeof(union grant_entry_v2) : sizeof(struct grant_entry_v1);
+    if (a >= grant_limit(t) || b >= grant_limit(t)) {
+        status = GNTST_bad_gntref;
+    } else if (active_bits(grant_active(t, a)) || active_bits(grant_active(t, b))) {
+        status = GNTST_eagain;
+    } else if (a != b) {
+        memcpy(&one, grant_shared(t, a), size);
+        memcpy(&other, grant_shared(t, b), size);
+        memcpy(grant_shared(t, a), &other, size);
+        memcpy(grant_shared(t, b), &one, size);
+    }
+    unlock(&t->lock);
+    return status;
+}
+
+/* ---- Looking at it ---- */
+
+void grants_dump(struct domain *d)
+{
+    enum { SHOWN = 64 };
+    struct grant_table *t = d->grants;
+    const struct active *a;
+    unsigned shown = 0;
+
+    lock(&t->lock);
+    hv_log(LOG_INFO, "d%u grants: version %u, %u/%u frames, %u entries in use, %u mappings in %u/%u pages", d->id, t->version,
+           t->nr_frames, t->max_frames, t->pinned, t->mapped, t->nr_map_pages, t->max_map_pages);
+    for (grant_ref_t ref = 0; ref < grant_count(t) && shown < t->pinned && shown < SHOWN; ref++) {
+        a = grant_active(t, ref);
+        if (!active_bits(a))
+            continue;
+        shown++;
+        hv_log(LOG_INFO, "  ref %u to d%u: frame %#llx, %u readers, %u writers", ref, a->entry.to,
+               (unsigned long long)a->entry.frame, a->readers, a->writers);
+    }
+    if (shown < t->pinned)
+        hv_log(LOG_INFO, "  and %u more", t->pinned - shown);
+    unlock(&t->lock);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Mappings of other domains' frames: made, unmapped by handle, and given back when the mapper dies.
+ *
+ * A mapping holds references of its own, apart from those of the page-table entry that it put in place (core/pt.h). So
+ * whatever the guest does to its entries, the frame stays the granter's, and of its type, until the handle goes: after the
+ * entry is gone and every CPU that could have used it has flushed. A handle remembers the very entry that it filled, by
+ * machine address: unmapping it can't take another mapping's entry in its place.
+ *
+ * Without an IOMMU a device reaches all of memory: GNTMAP_device_map needs nothing but the machine address.
+ */
+#include "core/grant_table.h"
+
+#include "core/budget.h"
+#include "core/frame.h"
+#include "core/log.h"
+#include "core/pt.h"
+#include "core/vcpu.h"
+#include "lib/errno.h"
+#include "x86/model/pte.h"
+
+#define NO_HANDLE (~0u)
+
+/* ---- Handles ---- */
+
+/* Lock held; handle < the number that exist. */
+static struct mapping *mapping_at(const struct grant_table *t, grant_handle_t handle)
+{
+    size_t i = clamp_index(handle, t->nr_map_pages * MAPPINGS_PER_PAGE);
+
+    return &t->maps[i / MAPPINGS_PER_PAGE][i % MAPPINGS_PER_PAGE];
+}
+
+/* A mapping that nobody is at work on; NULL if there is none. Lock held. */
+static struct mapping *mapping_find(const struct grant_table *t, grant_handle_t handle)
+{
+    struct mapping *m;
+
+    if (handle >= t->nr_map_pages * MAPPINGS_PER_PAGE)
+        return NULL;
+    m = mapping_at(t, handle);
+    return m->granter && !(m->flags & MAPPING_BUSY) ? m : NULL;
+}
+
+static bool handles_grow(struct grant_table *t)
+{
+    uint32_t first = t->nr_map_pages * (uint32_t)MAPPINGS_PER_PAGE;
+    struct mapping *page;
+
+    if (t->nr_map_pages == t->max_map_pages)
+        return false;
+    page = hv_pages(0);
+    if (!page)
+        return false;
+    for (uint32_t i = 0; i < MAPPINGS_PER_PAGE; i++)
+        page[i].next_free = i + 1 < MAPPINGS_PER_PAGE ? first + i + 2 : 0;
+    t->maps[t->nr_map_pages++] = page;
+    t->free_map = first + 1;
+    return true;
+}
+
+/* A handle for a mapping in the making; NO_HANDLE if there is no room. */
+static grant_handle_t handle_take(struct grant_table *t)
+{
+    grant_handle_t handle = NO_HANDLE;
+
+    lock(&t->lock);
+    if (t->free_map || handles_grow(t)) {
+        handle = t->free_map - 1;
+        t->free_map = mapping_at(t, handle)->next_free;
+        t->mapped++;
+    }
+    unlock(&t->lock);
+    return handle;
+}
+
+static void handle_free(struct grant_table *t, grant_handle_t handle)
+{
+    struct mapping *m;
+
+    lock(&t->lock);
+    m = mapping_at(t, handle);
+    *m = (struct mapping){ .next_free = t->free_map };
+    t->free_map = handle + 1;
+    t->mapped--;
+    unlock(&t->lock);
+}
+
+unsigned grants_mapped(struct domain *d)
+{
+    unsigned n;
+
+    lock(&d->grants->lock);
+    n = d->grants->mapped;
+    unlock(&d->grants->lock);
+    return n;
+}
+
+/* ---- Mapping ---- */
+
+static uint64_t entry_for(mfn_t m, uint32_t flags)
+{
+    uint64_t avail = (flags & GNTMAP_guest_avail_mask) >> _GNTMAP_guest_avail0;
+
+    return pte_make(m.n, PTE_P | PTE_US | PTE_A | PTE_D | PTE_NX | (flags & GNTMAP_readonly ? 0 : PTE_RW) |
+                    (avail * PTE_GNTMAP & PTE_AVAIL));
+}
+
+/* Puts the mapping into v's page table; m->pte: where. A status. */
+static int16_t host_map(struct vcpu *v, struct mapping *m, uint64_t entry)
+{
+    int16_t status;
+    unsigned index;
+    mfn_t table;
+
+    if (m->flags & GNTMAP_contains_pte) {
+        if (m->host_addr % sizeof(uint64_t))
+            return GNTST_bad_virt_addr;
+        m->pte = m->host_addr;
+        return (int16_t)pt_grant_map(v, m->pte, true, entry);
+    }
+    if (m->host_addr % PAGE_SIZE || pt_find_l1(v, m->host_addr, &table, &index))
+        return GNTST_bad_virt_addr;
+    m->pte = mfn_maddr(table) + index * sizeof(uint64_t);
+    status = (int16_t)pt_grant_map(v, m->pte, true, entry);
+    frame_put_type(table);
+    return status;
+}
+
+/* Pin, frame and entry for *m, whose frame is filled in; all or nothing. op->status, or -ERESTART. */
+static int map_parts(struct vcpu *v, struct mapping *m, struct gnttab_map_grant_ref *op)
+{
+    bool write = !(op->flags & GNTMAP_readonly);
+    struct grant_entry entry;
+    int rc;
+
+    op->status = grant_pin(v, m->granter, m->ref, v->domain->id, write, false, &entry);
+    if (op->status)
+        return 0;
+    m->frame = mfn(entry.frame);
+    rc = grant_frame_get(m->granter, m->frame, write);
+    if (rc) {
+        op->status = (int16_t)refuse(v, GNTST_general_error, "grant %u of d%u: frame %#llx", m->ref, m->granter->id,
+                                     (unsigned long long)entry.frame);
+        goto undo_pin;
+    }
+    if (op->flags & GNTMAP_host_map)
+        op->status = host_map(v, m, entry_for(m->frame, op->flags));
+    if (!op->status)
+        return 0;
+    op->status = (int16_t)refuse(v, op->status, "grant %u of d%u at %#llx", m->ref, m->granter->id,
+                                 (unsigned long long)m->host_addr);
+    grant_frame_put(m->frame, write);
+undo_pin:
+    grant_unpin(m->granter, m->ref, write);
+    return rc == -ERESTART ? rc : 0;
+}
+
+int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op)
+{
+    const uint16_t kept = GNTMAP_host_map | GNTMAP_device_map | GNTMAP_readonly | GNTMAP_contains_pte;
+    struct grant_table *t = v->domain->grants;
+    struct mapping m = { .ref = op->ref, .flags = op->flags & kept, .host_addr = op->host_addr };
+    grant_handle_t handle;
+    int rc = 0;
+
+    if (!(op->flags & (GNTMAP_host_map | GNTMAP_device_map))) {
+        op->status = (int16_t)refuse(v, GNTST_bad_gntref, "grant mapping for neither CPU nor device: flags %#x", op->flags);
+        return 0;
+    }
+    op->status = GNTST_bad_domain;
+    m.granter = domain_get(op->dom);
+    if (!m.granter || domain_dying(m.granter))
+        goto put_granter;
+    op->status = GNTST_no_space;
+    handle = handle_take(t);
+    if (handle == NO_HANDLE)
+        goto put_granter;
+    rc = map_parts(v, &m, op);
+    if (rc || op->status) {
+        handle_free(t, handle);
+        goto put_granter;
+    }
+    lock(&t->lock);
+    *mapping_at(t, handle) = m;
+    unlock(&t->lock);
+    op->handle = handle;
+    op->dev_bus_addr = m.flags & GNTMAP_device_map ? mfn_maddr(m.frame) : 0;
+    return 0;
+
+put_granter:
+    if (m.granter)
+        domain_put(m.granter);
+    return rc;
+}
+
+/* ---- Unmapping ---- */
+
+/* Takes the mapping in hand if the operation names what it is. Gives a copy. A status. */
+static int16_t unmap_begin(struct grant_table *t, const struct gnttab_unmap_grant_ref *op, struct mapping *out)
+{
+    int16_t status = GNTST_okay;
+    struct mapping *m;
+
+    lock(&t->lock);
+    m = mapping_find(t, op->handle);
+    if (!m)
+        status = GNTST_bad_handle;
+    else if (op->host_addr && (!(m->flags & GNTMAP_host_map) || op->host_addr != m->host_addr))
+        status = GNTST_bad_virt_addr;
+    else if (op->dev_bus_addr && (!(m->flags & GNTMAP_device_map) || op->dev_bus_addr != mfn_maddr(m->frame)))
+        status = GNTST_bad_dev_addr;
+    if (!status) {
+        *out = *m;
+        m->flags |= MAPPING_BUSY;
+    }
+    unlock(&t->lock);
+    return status;
+}
+
+/* Replaces the entry by what maps new_addr, which becomes empty. A status. */
+static int16_t replace(struct vcpu *v, const struct mapping *m, uint64_t new_addr)
+{
+    int16_t status = GNTST_bad_virt_addr;
+    uint64_t entry;
+    unsigned index;
+    mfn_t table;
+
+    if (m->flags & GNTMAP_contains_pte)
+        return GNTST_general_error;
+    if (pt_find_l1(v, new_addr, &table, &index))
+        return GNTST_bad_virt_addr;
+    if (pt_read_l1(v, new_addr, &entry))
+        status = (int16_t)pt_grant_unmap(v, m->pte, true, m->frame, entry);
+    if (!status && pt_set(v, table, index, 0, v->domain, v->domain, false))
+        guest_log(v->domain, LOG_WARN, "moved page stays mapped at %#llx", (unsigned long long)new_addr);
+    frame_put_type(table);
+    return status;
+}
+
+/* The mapping is to end: its references go when the batch is finished. */
+static void release_later(struct grant_unmaps *batch, const struct mapping *m, grant_handle_t handle)
+{
+    ASSERT(batch->n < GRANT_UNMAPS);
+    batch->item[batch->n++] = (struct grant_release){ .granter = m->granter, .frame = m->frame, .ref = m->ref,
+                                                      .handle = handle, .write = !(m->flags & GNTMAP_readonly) };
+}
+
+int16_t grant_unmap(struct vcpu *v, struct grant_unmaps *batch, const struct gnttab_unmap_grant_ref *op, uint64_t new_addr)
+{
+    struct grant_table *t = v->domain->grants;
+    struct mapping m = { 0 };
+    int16_t status = unmap_begin(t, op, &m);
+
+    if (status)
+        return (int16_t)refuse(v, status, "unmap handle %u at %#llx", op->handle, (unsigned long long)op->host_addr);
+    if (op->host_addr) {
+        status = new_addr ? replace(v, &m, new_addr) : (int16_t)pt_grant_unmap(v, m.pte, true, m.frame, 0);
+        if (!status) {
+            m.flags &= (uint16_t)~GNTMAP_host_map;
+            batch->flush = true;
+        }
+    }
+    if (op->dev_bus_addr && !status)
+        m.flags &= (uint16_t)~GNTMAP_device_map;
+    if (!(m.flags & (GNTMAP_host_map | GNTMAP_device_map))) {
+        release_later(batch, &m, op->handle);
+        return status;
+    }
+    lock(&t->lock);
+    mapping_at(t, op->handle)->flags = m.flags;
+    unlock(&t->lock);
+    return status ? (int16_t)refuse(v, status, "unmap handle %u: not mapped at %#llx", op->handle,
+                                    (unsigned long long)op->host_addr) : status;
+}
+
+void grant_unmaps_finish(struct domain *d, struct grant_unmaps *batch)
+{
+    const struct grant_release *r;
+
+    if (batch->flush)
+        machine_flush(d->dirty_cpus, FLUSH_ALL, 0);
+    batch->flush = false;
+    while (batch->n) {
+        r = &batch->item[--batch->n];
+        grant_unpin(r->granter, r->ref, r->write);
+        grant_frame_put(r->frame, r->write);
+        handle_free(d->grants, r->handle);
+        domain_put(r->granter);
+    }
+}
+
+/* ---- The mapper's end: none of its vCPUs runs any more ---- */
+
+/* Fills the batch from the cursor on, as far as the budget goes. */
+static void kill_some(struct grant_table *t, struct grant_unmaps *batch)
+{
+    struct mapping *m;
+
+    for (; t->kill_at < t->nr_map_pages * MAPPINGS_PER_PAGE && batch->n < GRANT_UNMAPS && !budget_spent(); t->kill_at++) {
+        budget_take(1);
+        lock(&t->lock);
+        m = mapping_find(t, t->kill_at);
+        if (m) {
+            m->flags |= MAPPING_BUSY;
+            release_later(batch, m, t->kill_at);
+        }
+        unlock(&t->lock);
+    }
+}
+
+int grants_kill(struct domain *d)
+{
+    struct grant_table *t = d->grants;
+    struct grant_unmaps batch = { 0 };
+
+    while (t->kill_at < t->nr_map_pages * MAPPINGS_PER_PAGE) {
+        if (budget_spent())
+            return -ERESTART;
+        kill_some(t, &batch);
+        batch.flush = batch.n;
+        grant_unmaps_finish(d, &batch);
+    }
+    grant_pages_free(d);
+    return 0;
+}
