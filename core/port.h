@@ -36,6 +36,40 @@ int port_is_pending(struct domain *d, evtchn_port_t port);
 /* For the builder of dom0 and for domctl: an unbound port of d for `remote`. 0 or errno. */
 int port_alloc_unbound(struct domain *d, domid_t remote, evtchn_port_t *out);
 
+/* ---- The sub-operations of <xen/event_channel.h>; each takes the PORT lock unless it says otherwise ---- */
+
+/* d is the caller; the new local port is pending at once. -ESRCH, -EINVAL, -ENOSPC, -ENOMEM. */
+int port_bind_interdomain(struct domain *d, domid_t remote, evtchn_port_t remote_port, evtchn_port_t *out);
+/* -EINVAL (no such virq; a global one not on vCPU 0), -EPERM, -ENOENT (no such vCPU), -EEXIST, -ENOSPC, -ENOMEM. */
+int port_bind_virq(struct domain *d, unsigned virq, uint32_t vcpu, evtchn_port_t *out);
+int port_bind_ipi(struct domain *d, uint32_t vcpu, evtchn_port_t *out);
+/* -EINVAL, -EEXIST, -ENOSPC, -ENOMEM, or what machine_pirq_bind() says: it knows whose line it is. */
+int port_bind_pirq(struct domain *d, unsigned pirq, bool share, evtchn_port_t *out);
+/* -EINVAL: not open. -ERESTART: its peer changed meanwhile, try again. */
+int port_close(struct domain *d, evtchn_port_t port);
+/* Fills all but dom and port. -EINVAL: beyond those that exist. */
+int port_status(struct domain *d, struct evtchn_status *s);
+int port_bind_vcpu(struct domain *d, evtchn_port_t port, uint32_t vcpu);
+/* No lock. -EINVAL: not open. */
+int port_unmask(struct domain *d, evtchn_port_t port);
+/* Closes all; by_self: and back to 2-level. -ERESTART. */
+__must_check int ports_reset(struct domain *d, bool by_self);
+
+/* FIFO. -ENOENT (no such vCPU), -EINVAL, -ENOMEM, -ENOSPC, -ENOSYS (the domain is 2-level), -ERESTART. */
+int fifo_init_control(struct domain *d, uint32_t vcpu, mfn_t control, uint32_t offset);
+int fifo_expand_array(struct domain *d, mfn_t page);
+int fifo_set_priority(struct domain *d, evtchn_port_t port, uint32_t priority);
+
+/* ---- SCHEDOP_poll ----
+ *
+ * The poller sets PAUSE_BLOCKED, calls port_poll_begin(), looks with port_is_pending(), and calls port_poll_wake() if
+ * something is pending already. Who raises a port marks it first and looks for pollers then: one of the
+ * two sees the other. port_poll_wake() is also what the timeout calls.
+ */
+void port_poll_begin(struct vcpu *v, uint32_t port); /* the port, or ~0u for any */
+bool port_poll_end(struct vcpu *v);                  /* true if it was still polling */
+void port_poll_wake(struct vcpu *v);                 /* port_poll_end(), and clears PAUSE_BLOCKED if it was */
+
 /* For debug key 'e' and the audit. */
 void ports_dump(struct domain *d);
 unsigned ports_in_use(struct domain *d);
