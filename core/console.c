@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Console input: a ring of what was typed for dom0, and the switch (Ctrl-A three times) to the debug keys
- * and back.
+ * The console's two ways: a ring of what was typed for dom0, with the switch (Ctrl-A three times) to the
+ * debug keys and back; and lines that guests print before they have a console of their own.
  *
- * Characters that find the ring full are lost, as on a UART nobody reads.
+ * Typed characters that find the ring full are lost, as on a UART nobody reads.
  */
 #include "core/console.h"
 
+#include "core/domain.h"
 #include "core/keys.h"
 #include "core/lock.h"
 #include "core/log.h"
 #include "core/port.h"
+#include "core/time.h"
+#include "lib/printf.h"
+#include "lib/string.h"
 
 #define RING          1024u /* power of two */
 #define SWITCH_CHAR   '\x01'
 #define SWITCH_COUNT  3u
+#define GUEST_WINDOW  SEC(5)
+#define GUEST_LINES   400u  /* a guest may print in one window */
 
 static struct lock input_lock = LOCK_INIT(CONSOLE);
 static char ring[RING];
@@ -67,7 +73,60 @@ size_t console_read(char *to, size_t n)
     return done;
 }
 
-bool console_pending(void)
+/* Adds c to d's line; true if that completes it. Lock held. */
+static bool guest_add(struct domain *d, char c)
 {
-    return READ_ONCE(head) != READ_ONCE(tail);
+    if (c == '\n')
+        return true;
+    if (c != '\r')
+        d->console.text[d->console.len++] = (c >= ' ' && c < 0x7f) || c == '\t' ? c : '?';
+    return d->console.len == sizeof(d->console.text) - 1;
+}
+
+/* May d have one more line now? Lock held. */
+static bool guest_may_print(struct domain *d)
+{
+    uint64_t now = now_ns();
+
+    if (now - d->console.window >= GUEST_WINDOW) {
+        d->console.window = now;
+        d->console.lines = 0;
+    }
+    if (d->console.lines >= GUEST_LINES)
+        return false;
+    d->console.lines++;
+    return true;
+}
+
+/* Takes characters up to the end of a line, and gives the line in `out` ("": none). How many it took. */
+static size_t guest_line(struct domain *d, const char *s, size_t n, char *out, size_t size)
+{
+    size_t i = 0;
+
+    out[0] = 0;
+    lock(&input_lock);
+    while (i < n)
+        if (guest_add(d, s[i++])) {
+            d->console.text[d->console.len] = 0;
+            if (guest_may_print(d))
+                ksnprintf(out, size, "(d%u) %s\n", d->id, d->console.text);
+            d->console.len = 0;
+            break;
+        }
+    unlock(&input_lock);
+    return i;
+}
+
+void console_guest_write(struct domain *d, const char *s, size_t n)
+{
+    char line[128];
+
+    while (n) {
+        size_t done = guest_line(d, s, n, line, sizeof(line));
+
+        if (line[0])
+            log_text(line, strlen(line));
+        s += done;
+        n -= done;
+    }
 }

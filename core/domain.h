@@ -13,6 +13,7 @@
 
 #include "core/ids.h"
 #include "core/lock.h"
+#include "core/timer.h"
 #include "lib/list.h"
 
 #include <xen/xen.h>
@@ -91,15 +92,28 @@ struct domain {
 
     /* Machine resources: dom0 has all that the hypervisor does not keep; others what they were given. */
     bool all_io;                 /* [I] */
+    _Atomic uint32_t pci_address; /* [a] what it last wrote to port 0xcf8 */
     uint64_t time_offset_s;      /* [c] XEN_DOMCTL_settimeoffset */
     uint32_t tsc_mode;           /* [c] XEN_DOMCTL_settscinfo */
     mfn_t pirq_eoi_mfn;          /* [d] page with the needs-EOI bitmap (PHYSDEVOP_pirq_eoi_gmfn), or MFN_NONE */
     bool pirq_auto_unmask;       /* [d] version 1 of it: eoi also unmasks */
     uint32_t suspend_port;       /* [c] XEN_DOMCTL_subscribe */
-    struct domain_sched { uint16_t weight, cap; uint32_t pool; } sched; /* RUNQ locks: core/sched.c */
-    uint64_t watchdog_deadline[2]; /* SCHEDOP_watchdog timers, ns; 0 off: core/watchdog in sched_op */
+    struct domain_sched {        /* core/sched.c */
+        uint16_t weight, cap;    /* [c], read without a lock; cap in percent of one CPU, 0: none */
+        uint32_t pool;
+        _Atomic uint32_t active; /* vCPUs that run now */
+        _Atomic int64_t budget;  /* ns left in this period of the cap; negative: overdrawn */
+        _Atomic bool refilling;  /* the timer is set */
+        struct timer refill;
+        uint64_t refill_due;     /* by the timer's function, and who sets `refilling` */
+    } sched;
+    struct timer watchdog[2];    /* core/watchdog.c */
+    _Atomic uint32_t watchdogs;  /* [a] bit i: watchdog[i] is in use */
+    _Atomic uint32_t pollers;    /* [a] vCPUs in SCHEDOP_poll */
     uint64_t refused;            /* requests turned down, for the rate limit of refuse() */
     uint64_t refused_window;     /* ns at which the current window of the rate limit began */
+    /* Its early console (CONSOLEIO_write): the unfinished line, and a rate limit. core/console.c's lock. */
+    struct { uint64_t window; uint16_t lines; uint8_t len; char text[101]; } console;
 };
 
 extern struct domain *dom0;
@@ -140,6 +154,18 @@ void domain_shutdown(struct domain *d, int code);
 void domain_resume(struct domain *d);
 /* The guest can't be made right: logs one report with the reason, then as domain_shutdown(SHUTDOWN_crash). */
 void domain_crash(struct domain *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- For core/frame.c: frames keep their owner alive ---- */
+
+/* One more frame counted in tot_pages; d's lock is held. */
+void domain_frame_added(struct domain *d);
+/* The last reference to a frame of that owner went; `hv`: it was the hypervisor's, shared with it. */
+void domain_frame_gone(domid_t owner, bool hv);
+/* The owner of a frame that the caller has a reference to. */
+struct domain *domain_of_frame(domid_t owner);
+
+/* Pseudo-domains: DOMID_XEN owns what the hypervisor shows (M2P), DOMID_IO what is not RAM. */
+extern struct domain dom_xen, dom_io;
 
 /* ---- Hardware access ---- */
 

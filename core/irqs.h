@@ -41,7 +41,7 @@ int irqs_reserve(struct domain *d);
 
 /* d gives the line back. 0; -EINVAL: not d's; -EBUSY: bound to a port. */
 int irqs_unmap(struct domain *d, unsigned pirq);
-/* d dies: all that it has goes. */
+/* All that d has goes; its ports are closed already. */
 void irqs_unmap_all(struct domain *d);
 
 bool irqs_is_mapped(const struct domain *d, unsigned pirq);
@@ -50,7 +50,7 @@ bool irqs_needs_eoi(unsigned pirq);
 /* d has handled it. 0, or -EINVAL if the line is not d's. */
 int irqs_eoi(struct domain *d, unsigned pirq);
 unsigned irqs_vector(unsigned pirq);
-/* d's needs-EOI page was registered: fill it in. */
+/* Writes d's needs-EOI page, which was just registered. */
 void irqs_fill_eoi_page(struct domain *d);
 
 /* A register of the I/O APIC at maddr, as a guest may see it. 0 or -ENODEV, -EINVAL. */
@@ -58,5 +58,17 @@ int irqs_ioapic_read(uint64_t maddr, uint32_t reg, uint32_t *value);
 
 /* Writes the device's MSI registers again, after it lost power. 0 or -ENODEV. */
 int irqs_restore_msi(uint16_t seg, uint8_t bus, uint8_t devfn);
+
+/* ---- core/irqs.c ---- */
+
+/*
+ * Frame m becomes d's needs-EOI page. `auto_unmask`: the end of an interrupt also unmasks its port. 0; -EINVAL: not
+ * a frame that it may write; -EBUSY: has one. Takes d's lock.
+ */
+int irqs_set_eoi_page(struct domain *d, mfn_t m, bool auto_unmask);
+/* Unmasks the port that d bound to the pirq, if there is one. 0. */
+int irqs_unmask_port(struct domain *d, unsigned pirq);
+/* d dies, its ports are closed: lines and page go. Takes d's lock. */
+void irqs_kill(struct domain *d);
 
 #endif

@@ -6,6 +6,8 @@
  * (irqs_eoi); edges and messages are acknowledged at once, and come again when they come again. A line that
  * nobody has bound stays masked.
  *
+ * Messages of one MSI capability are lines in a row, and go together when the first is unmapped.
+ *
  * Vectors are the same on all CPUs. A line's fields change under its lock; the vector table is atomic, its
  * entries change only while the line is masked. What a line raises is raised after its lock was given back:
  * waking a vCPU takes locks that come before it. The reference taken on the domain keeps it from going.
@@ -367,7 +369,7 @@ static int line_take(struct domain *d, enum line_kind kind)
 static void line_free(struct irq_line *l)
 {
     l->owner = NULL;
-    l->in_flight = false;
+    l->bound = l->in_flight = false;
     if (l->kind == LINE_GSI && l->handler)
         return;
     if (l->vector)
@@ -466,17 +468,36 @@ int irqs_map_msi(struct domain *d, int pirq, const struct irqs_msi *want)
     return first;
 }
 
+/* Frees the lines of a row behind its first, bound or not. */
+static void row_rest_free(struct domain *d, unsigned first, const struct msi *m)
+{
+    for (unsigned i = 1; i < 1u << m->log2_count; i++) {
+        struct irq_line *l = line_get_of(d, first + i);
+
+        if (!l)
+            continue;
+        if (l->kind == LINE_MSI && l->msi.device == m->device && l->msi.index == i)
+            line_free(l);
+        unlock(&l->lock);
+    }
+}
+
 int irqs_unmap(struct domain *d, unsigned pirq)
 {
     struct irq_line *l = line_get_of(d, pirq);
+    struct msi row = { 0 };
     int err = -EINVAL;
 
     if (!l)
         return err;
     err = l->bound ? -EBUSY : 0;
-    if (!err)
+    if (!err) {
+        if (l->kind == LINE_MSI && !l->msi.index)
+            row = l->msi;
         line_free(l);
+    }
     unlock(&l->lock);
+    row_rest_free(d, pirq, &row);
     return err;
 }
 
