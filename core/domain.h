@@ -109,7 +109,6 @@ struct domain {
     } sched;
     struct timer watchdog[2];    /* core/watchdog.c */
     _Atomic uint32_t watchdogs;  /* [a] bit i: watchdog[i] is in use */
-    _Atomic uint32_t pollers;    /* [a] vCPUs in SCHEDOP_poll */
     uint64_t refused;            /* requests turned down, for the rate limit of refuse() */
     uint64_t refused_window;     /* ns at which the current window of the rate limit began */
     /* Its early console (CONSOLEIO_write): the unfinished line, and a rate limit. core/console.c's lock. */

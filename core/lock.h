@@ -21,6 +21,7 @@
     X(PT,      "one page-table frame")                  \
     X(GRANT,   "one domain's grant table")              \
     X(PORT,    "one domain's ports")                    \
+    X(AREA,    "the areas a vCPU reads")                \
     X(RUNQ,    "one CPU's run queue")                   \
     X(TIMER,   "one CPU's timers")                      \
     X(IRQ,     "one interrupt line")                    \

@@ -22,8 +22,8 @@ void sched_fini_vcpu(struct vcpu *v);     /* it is off its CPU and never runs ag
 /* v->pause became 0 (wake) or non-zero (sleep: kicks its CPU, doesn't wait). Any CPU, locks above RUNQ. */
 void sched_wake(struct vcpu *v);
 void sched_sleep(struct vcpu *v);
-/* The current vCPU lets others of its CPU go first once. */
-void sched_yield(void);
+/* The current vCPU (SCHEDOP_yield) lets others of its CPU go first once. */
+void sched_give_way(void);
 
 /*
  * Exit path: who runs here now (NULL: idle). Accounts `prev`, sets running_on of both, moves runstates, arms the slice timer,
@@ -35,6 +35,8 @@ void sched_switched(struct vcpu *prev);
 
 /* Affinity: masks are cut to the online CPUs of its pool; -EINVAL if nothing is left of hard. Moves v if it must. */
 int sched_set_affinity(struct vcpu *v, const cpumask_t *hard, const cpumask_t *soft);
+/* SCHEDOP_pin_override: to that CPU only until called with a negative one. -EINVAL: not a CPU it may have; -EBUSY: is pinned. */
+int sched_pin_override(struct vcpu *v, int cpu);
 /* Weight 1..65535, cap in percent of one CPU (0: none). 0 or -EINVAL. */
 int sched_set_domain(struct domain *d, uint16_t weight, uint16_t cap);
 

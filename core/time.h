@@ -8,9 +8,9 @@
 struct vcpu;
 struct domain;
 
-#define MS(n) ((n) * 1000000ull)
-#define US(n) ((n) * 1000ull)
-#define SEC(n) ((n) * 1000000000ull)
+#define US(n)  ((uint64_t)(n) * 1000u)
+#define MS(n)  ((uint64_t)(n) * 1000000u)
+#define SEC(n) ((uint64_t)(n) * 1000000000u)
 
 /* At boot: TSC frequency and, if all CPUs' TSCs are known to agree for ever, stable. Epoch: seconds UTC at system time 0. */
 void time_init(uint64_t tsc_hz, bool stable, uint64_t epoch_s);

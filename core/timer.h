@@ -15,15 +15,26 @@ struct timer {
     struct heap_node node;    /* key: system time in ns at which it is due; in the heap of `cpu` while set */
     void (*run)(void *data);
     void *data;
-    unsigned cpu;             /* whose heap */
+    unsigned cpu;             /* whose heap: changed under that CPU's TIMER lock, read freely */
+    _Atomic uint32_t running; /* CPUs that are in its function */
 };
 
 int timers_init_cpu(unsigned cpu); /* 0 or -ENOMEM */
+/*
+ * Room in every CPU's heap for n timers more, so that timer_set cannot fail: with each thing made that has timers. A few need
+ * no reservation (the hypervisor's own). 0 or -ENOMEM; DOMCTL lock, or at boot. And the opposite.
+ */
+__must_check int timers_reserve(unsigned n);
+void timers_release(unsigned n);
 void timer_init(struct timer *t, void (*run)(void *), void *data, unsigned cpu);
 void timer_set(struct timer *t, uint64_t at_ns);
 void timer_stop(struct timer *t);
+/* Stops it and waits for its function; no lock held that the function takes, not from the function; nobody sets it later. */
 void timer_kill(struct timer *t);
 void timer_move(struct timer *t, unsigned cpu); /* keeps its time */
+
+/* A hint, unless the caller knows that nobody else changes it. */
+static inline bool timer_is_set(const struct timer *t) { return __atomic_load_n(&t->node.place, __ATOMIC_RELAXED) != 0; }
 
 /* Exit path (WORK_TIMER): runs what is due, arms the machine's timer for the next. */
 void timers_run(void);

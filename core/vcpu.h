@@ -10,6 +10,7 @@
 #define CORE_VCPU_H
 
 #include "core/ids.h"
+#include "core/lock.h"
 #include "core/timer.h"
 #include "x86/model/regs.h"
 
@@ -24,8 +25,13 @@ enum vcpu_pause {
     PAUSE_DOWN    = 1u << 0, /* not brought up, or VCPUOP_down             */
     PAUSE_BLOCKED = 1u << 1, /* waits for an event: SCHEDOP_block or poll  */
     PAUSE_DOMAIN  = 1u << 2, /* the domain is paused, shut down or dying   */
-    PAUSE_VCPU    = 1u << 3, /* pause_count > 0                            */
+    PAUSE_VCPU    = 1u << 3, /* held at least once: vcpu_hold()            */
 };
+#define PAUSE_HOLDS_SHIFT 16 /* above it in v->pause: how many times it is held */
+
+/* v->poll_port of a vCPU in SCHEDOP_poll with several ports, with none. */
+#define POLL_SEVERAL (~0u)
+#define POLL_NONE    (~1u)
 
 /* Selectors of the hypervisor's own part of the GDT, from the public headers: 0xe008 and up. */
 #define GDT_GUEST_PAGES 14u
@@ -41,13 +47,13 @@ struct vcpu {
     struct cpu_regs saved;
 
     /* ---- Scheduling ---- */
-    _Atomic uint32_t pause;        /* [a] enum vcpu_pause; changed with vcpu_pause_set/clear */
-    _Atomic int pause_count;       /* [a] behind PAUSE_VCPU */
+    _Atomic uint32_t pause;        /* [a] enum vcpu_pause and the count of holds; changed by core/vcpu_run.c only */
     _Atomic int running_on;        /* [a] CPU that holds its state (in registers), or -1 */
     unsigned cpu;                  /* [s] where it runs or last ran */
     struct sched_vcpu *sched;      /* [s] */
     cpumask_t hard, soft;          /* [s] affinity */
     bool initialised;              /* [v] has a context */
+    _Atomic bool initialising;     /* [a] some vCPU is giving it one */
 
     /* ---- Traps ---- */
     bool kernel_mode;              /* [v] which of its two address spaces and stacks it is in */
@@ -78,7 +84,8 @@ struct vcpu {
     /* ---- Shared pages ---- */
     struct vcpu_info *info;        /* [v] in the shared info page, or in a frame of the guest's own (info_mfn) */
     mfn_t info_mfn;                /* the reference held for it; MFN_NONE while in the shared info page */
-    struct guest_area { mfn_t mfn[2]; uint32_t offset; uint64_t va; } runstate_area, time_area; /* [v] mfn NONE: none */
+    struct guest_area { mfn_t mfn[2]; uint32_t offset; uint64_t va; } runstate_area, time_area; /* AREA lock; core/vcpu_area.h */
+    struct lock area_lock;         /* class AREA: both areas, info->time, time_version */
     struct vcpu_runstate_info runstate; /* [s] */
 
     /* ---- Time ---- */
@@ -88,12 +95,16 @@ struct vcpu {
 
     /* ---- Events ---- */
     uint32_t virq_port[24];        /* PORT lock: port bound to each virq, 0: none */
-    _Atomic uint32_t poll_port;    /* [a] in SCHEDOP_poll: the port, or ~0u for several, 0: not polling */
+    _Atomic uint32_t poll_port;    /* [a] in SCHEDOP_poll: the port, POLL_SEVERAL or POLL_NONE; 0: not polling */
     void *fifo;                    /* core/fifo.c: this vCPU's queues */
 
     struct machine_vcpu *arch;     /* what the machine keeps: FPU state */
     uint64_t hypercalls;           /* count */
 };
+
+/* Timers and lock of a zeroed vCPU whose id and domain are set; called by sched_init_vcpu, and its opposite by sched_fini_vcpu. */
+void vcpu_run_init(struct vcpu *v);
+void vcpu_run_fini(struct vcpu *v);
 
 void vcpu_pause_set(struct vcpu *v, uint32_t why);   /* stops it soon; never waits        */
 void vcpu_pause_clear(struct vcpu *v, uint32_t why); /* wakes it if nothing else stops it */
@@ -105,6 +116,23 @@ void vcpu_release(struct vcpu *v);
 
 /* Marks an event pending for delivery and wakes or kicks v. The caller has set what the guest will look at. */
 void vcpu_notify(struct vcpu *v);
+/* Makes v look at what it has (an NMI): ends a block or poll, or takes it through its exit path. */
+void vcpu_kick(struct vcpu *v);
+/* Events or an NMI that v would take now. */
+bool vcpu_deliverable(const struct vcpu *v);
+/*
+ * The current vCPU waits for an event (SCHEDOP_block), with its events unmasked; or for `n` ports and until time `until`
+ * (0: for ever), SCHEDOP_poll. They return at once, the waiting begins on the exit path. vcpu_poll: 0, or -EINVAL for a bad port.
+ */
+void vcpu_block(struct vcpu *v);
+int vcpu_poll(struct vcpu *v, const uint32_t *ports, unsigned n, uint64_t until);
+
+/* SCHEDOP_block: unmasks events; waits unless one is pending. */
+void vcpu_block(struct vcpu *v);
+
+/* Debug registers 0-3, 6, 7 of the current vCPU or of one that is off its CPU. Set: -EINVAL for what would break at the hypervisor. */
+uint64_t vcpu_get_debugreg(struct vcpu *v, unsigned nr);
+int vcpu_set_debugreg(struct vcpu *v, unsigned nr, uint64_t value);
 
 /* Context of VCPUOP_initialise and XEN_DOMCTL_setvcpucontext: checks everything, then takes it. 0 or an errno. */
 int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);

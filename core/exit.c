@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The way out of the hypervisor, taken once an entry; see core/exit.h. */
+#include "core/exit.h"
+
+#include "core/bounce.h"
+#include "core/budget.h"
+#include "core/frame.h"
+#include "core/log.h"
+#include "core/pcpu.h"
+#include "core/sched.h"
+#include "core/time.h"
+#include "core/timer.h"
+#include "core/vcpu.h"
+
+#include <stdatomic.h>
+
+/* Gives the CPU to whom the scheduler chooses. */
+static void reschedule(struct pcpu *c)
+{
+    struct vcpu *prev = c->current, *next = sched_pick(prev);
+
+    if (next == prev)
+        return;
+    if (prev)
+        sched_update_runstate_area(prev); /* while it is still ours: the next CPU's update comes later */
+    c->current = next;
+    machine_switch(prev, next);
+    if (prev)
+        sched_switched(prev);
+    if (next) {
+        sched_update_runstate_area(next);
+        time_update_vcpu(next);
+    }
+}
+
+/* Sleeps until there is work. A kick that comes after the look at `work` ends machine_idle(). */
+static void idle(struct pcpu *c)
+{
+    uint64_t began = now_ns();
+
+    if (atomic_load(&c->work))
+        return;
+    machine_idle();
+    c->idle_ns += now_ns() - began;
+}
+
+/* Readies v to be entered; false if something else has to be done first. */
+static bool ready(struct pcpu *c, struct vcpu *v)
+{
+    if (!type_drain(v)) {
+        /* It goes on below, but others may have their turn: interrupts are off, so look for what is due. */
+        pcpu_raise(c->id, WORK_TIMER);
+        return false;
+    }
+    bounce_pending(v);
+    return !atomic_load(&c->work) && !atomic_load(&v->pause);
+}
+
+void core_exit(void)
+{
+    struct pcpu *c = this_pcpu();
+
+    ASSERT(!c->locks_held);
+    for (;;) {
+        uint32_t work = atomic_exchange(&c->work, 0);
+
+        budget_reset();
+        if (work & WORK_TIMER)
+            timers_run();
+        if (work & WORK_SCHED || !c->current || atomic_load(&c->current->pause))
+            reschedule(c);
+        if (!c->current)
+            idle(c);
+        else if (ready(c, c->current))
+            break;
+    }
+    budget_reset();
+}

@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who runs where: weighted fair scheduling over one queue a CPU (core/runq.h).
+ *
+ * At each choice a CPU compares its own first vCPU with the first ones that wait elsewhere, and pulls one that is well
+ * behind; an idle CPU pulls any. This is what one common queue would do, a slice late and without its lock. A CPU with a single
+ * vCPU has no slice timer unless somebody waits somewhere; then whoever queues him tells such a CPU.
+ */
+#include "core/sched.h"
+
+#include "core/cpumask.h"
+#include "core/domain.h"
+#include "core/frame.h"
+#include "core/log.h"
+#include "core/pcpu.h"
+#include "core/runq.h"
+#include "core/vcpu_area.h"
+#include "lib/errno.h"
+
+#include <stdatomic.h>
+
+static _Atomic cpumask_t idle_cpus;    /* run nobody                           */
+static _Atomic cpumask_t untimed_cpus; /* run somebody, without a slice timer  */
+static _Atomic uint32_t ratelimit_us = 1000;
+
+static cpumask_t hard_of(const struct vcpu *v) { return __atomic_load_n(&v->hard, __ATOMIC_RELAXED); }
+static cpumask_t soft_of(const struct vcpu *v) { return __atomic_load_n(&v->soft, __ATOMIC_RELAXED); }
+
+uint32_t sched_ratelimit_us(void)
+{
+    return ratelimit_us;
+}
+
+int sched_set_ratelimit_us(uint32_t us)
+{
+    if (us && (us < 100 || us > 500000))
+        return -EINVAL;
+    ratelimit_us = us;
+    return 0;
+}
+
+static uint64_t ratelimit_ns(void)
+{
+    return US(ratelimit_us);
+}
+
+/* ---- Slices ---- */
+
+static void slice_due(void *data)
+{
+    struct runq *q = data;
+
+    pcpu_raise(q->cpu, WORK_SCHED);
+}
+
+/* Many waiting: shorter slices, so that the last of them need not wait long. */
+static uint64_t slice_ns(const struct runq *q)
+{
+    uint64_t ns = MIN(SLICE, 2 * SLICE / (q->nr + 1));
+
+    return cap_slice(q->curr->domain, MAX(ns, MAX(SLICE_MIN, ratelimit_ns())));
+}
+
+/* Sets q's slice timer for curr, or stops it if nobody waits who could run instead. q locked. */
+static void arm_slice(struct runq *q)
+{
+    cpumask_t bit = cpumask_of(q->cpu);
+
+    if (!q->curr) {
+        atomic_fetch_and(&untimed_cpus, ~bit);
+        timer_stop(&q->slice);
+        return;
+    }
+    /* First the bit by which we are told, then the question whether anybody is there already. */
+    atomic_fetch_or(&untimed_cpus, bit);
+    if (atomic_load(&runq_waiting) || q->curr->domain->sched.cap) {
+        atomic_fetch_and(&untimed_cpus, ~bit);
+        timer_set(&q->slice, q->began + slice_ns(q));
+    } else {
+        timer_stop(&q->slice);
+    }
+}
+
+/* Somebody waits in q: CPUs that expect nobody take part from now on, if he may run there. */
+static void tell_untimed(cpumask_t hard)
+{
+    cpumask_t told = atomic_load(&untimed_cpus) & hard;
+    unsigned cpu;
+
+    for_each_cpu (cpu, told)
+        pcpu_raise(cpu, WORK_SCHED);
+}
+
+/* ---- Waking ---- */
+
+/* Where v should run next: where it may; best where it likes to, idle, and where it was. A hint: nothing is locked. */
+static unsigned place(const struct vcpu *v)
+{
+    cpumask_t hard = hard_of(v) & pcpu_online, soft = hard & soft_of(v), idle = atomic_load(&idle_cpus);
+    unsigned was = runq_cpu(v), best, cpu;
+
+    if (!soft)
+        soft = hard;
+    idle &= soft & idle ? soft : hard;
+    if (idle)
+        return cpumask_has(idle, was) ? was : cpumask_first(idle);
+    if (cpumask_has(soft, was))
+        return was;
+    best = cpumask_first(soft);
+    for_each_cpu (cpu, soft)
+        if (atomic_load_explicit(&runq_of(cpu)->load, memory_order_relaxed) <
+            atomic_load_explicit(&runq_of(best)->load, memory_order_relaxed))
+            best = cpu;
+    return best;
+}
+
+/* s came into q: curr makes way if s is clearly behind, but not before it had its minimum. */
+static void preempt(struct runq *q, const struct sched_vcpu *s, uint64_t now)
+{
+    uint64_t earliest = q->began + ratelimit_ns();
+
+    runq_account(q, now);
+    if (s->vtime + runq_vtime(s->v, PREEMPT_GRAIN) >= q->curr->sched->vtime) {
+        if (!timer_is_set(&q->slice))
+            arm_slice(q);
+    } else if (now >= earliest) {
+        pcpu_raise(q->cpu, WORK_SCHED);
+    } else {
+        atomic_fetch_and(&untimed_cpus, ~cpumask_of(q->cpu));
+        timer_set(&q->slice, earliest);
+    }
+}
+
+/* Puts s, which is OFF, into q, and sees to it that somebody looks at it. q locked, and the queue of s->v->cpu. */
+static void enqueue(struct runq *q, struct sched_vcpu *s, uint64_t now)
+{
+    cpumask_t others = hard_of(s->v) & ~cpumask_of(q->cpu), idle;
+
+    __atomic_store_n(&s->v->cpu, q->cpu, __ATOMIC_RELAXED);
+    runq_join(q, s);
+    if (!q->curr) {
+        atomic_fetch_and(&idle_cpus, ~cpumask_of(q->cpu));
+        pcpu_raise(q->cpu, WORK_SCHED);
+        if (q->nr == 1)
+            return;
+    } else {
+        preempt(q, s, now);
+    }
+    idle = atomic_load(&idle_cpus) & others;
+    if (idle)
+        pcpu_raise(cpumask_first(idle), WORK_SCHED);
+    else
+        tell_untimed(others);
+}
+
+void sched_wake(struct vcpu *v)
+{
+    struct sched_vcpu *s = v->sched;
+    struct runq *from, *to;
+
+    for (;;) {
+        from = runq_of(runq_cpu(v));
+        to = runq_of(place(v));
+        runq_lock_two(from, to);
+        if (runq_cpu(v) == from->cpu)
+            break;
+        runq_unlock_two(from, to);
+    }
+    if (s->state == SV_OFF && !atomic_load(&v->pause)) {
+        uint64_t now = now_ns();
+
+        runq_set_state(v, RUNSTATE_runnable, now);
+        /* While its state is on its way into memory only its own CPU can take it (S4). */
+        enqueue(atomic_load(&v->running_on) == -1 ? to : from, s, now);
+    }
+    runq_unlock_two(from, to);
+}
+
+static int stopped_state(const struct vcpu *v)
+{
+    return atomic_load(&v->pause) & PAUSE_BLOCKED ? RUNSTATE_blocked : RUNSTATE_offline;
+}
+
+void sched_sleep(struct vcpu *v)
+{
+    struct runq *q = runq_lock_of(v);
+    struct sched_vcpu *s = v->sched;
+
+    if (atomic_load(&v->pause)) {
+        if (s->state == SV_RUNNING)
+            pcpu_raise(q->cpu, WORK_SCHED);
+        else if (s->state == SV_QUEUED)
+            runq_remove(q, s, SV_OFF);
+        else
+            s->state = SV_OFF;
+        if (s->state == SV_OFF)
+            runq_set_state(v, stopped_state(v), now_ns());
+    }
+    unlock(&q->lock);
+}
+
+void sched_give_way(void)
+{
+    struct pcpu *c = this_pcpu();
+
+    c->current->sched->gave_way = true;
+    pcpu_raise(c->id, WORK_SCHED);
+}
+
+/* ---- Choosing ---- */
+
+/* Ends curr's turn: it waits again, or is off. */
+static void put_curr(struct runq *q, uint64_t now)
+{
+    struct vcpu *v = q->curr;
+
+    if (!v)
+        return;
+    runq_account(q, now);
+    q->curr = NULL;
+    cap_end(v->domain);
+    if (atomic_load(&v->pause)) {
+        runq_leave(q, v->sched);
+        runq_set_state(v, stopped_state(v), now);
+        runq_publish(q);
+    } else {
+        runq_set_state(v, RUNSTATE_runnable, now);
+        runq_insert(q, v->sched);
+    }
+}
+
+/* The first of `from` that may run on q's CPU and is less far than `limit`; best one that likes it there. Both locked. */
+static struct sched_vcpu *find_movable(const struct runq *from, const struct runq *q, uint64_t limit)
+{
+    struct sched_vcpu *s, *second = NULL;
+
+    list_for_each_entry(s, &from->waiting, link) {
+        if (s->vtime + from->skew >= limit)
+            break;
+        if (!cpumask_has(hard_of(s->v), q->cpu) || atomic_load(&s->v->running_on) != -1)
+            continue;
+        if (cpumask_has(soft_of(s->v), q->cpu))
+            return s;
+        if (!second)
+            second = s;
+    }
+    return second;
+}
+
+static bool pull_from(struct runq *from, struct runq *q, uint64_t limit)
+{
+    struct sched_vcpu *s;
+
+    runq_lock_two(from, q);
+    s = find_movable(from, q, limit);
+    if (s) {
+        runq_remove(from, s, SV_OFF);
+        __atomic_store_n(&s->v->cpu, q->cpu, __ATOMIC_RELAXED);
+        runq_join(q, s);
+    }
+    runq_unlock_two(from, q);
+    return s != NULL;
+}
+
+/* Takes one vCPU over that waits elsewhere, if it should run before what q has. q not locked; only this CPU empties it. */
+static void pull(struct runq *q)
+{
+    uint64_t head = atomic_load_explicit(&q->head, memory_order_relaxed), limit = head;
+    unsigned cpu;
+
+    if (atomic_load(&runq_waiting) == (head != HEAD_NONE))
+        return;
+    if (head != HEAD_NONE) {
+        uint64_t grain = PULL_GRAIN * VTIME_SCALE / DEFAULT_WEIGHT;
+
+        limit = head > grain ? head - grain : 0;
+    }
+    for_each_cpu (cpu, pcpu_online & ~cpumask_of(q->cpu))
+        if (atomic_load_explicit(&runq_of(cpu)->head, memory_order_relaxed) < limit && pull_from(runq_of(cpu), q, limit))
+            return;
+}
+
+/*
+ * v, taken from q, begins to run, unless it was paused meanwhile. Whoever paused it either is seen here, or sees running_on
+ * (core/vcpu_run.c).
+ */
+static bool claim(struct runq *q, struct sched_vcpu *s, struct vcpu *prev, uint64_t now)
+{
+    struct vcpu *v = s->v;
+
+    atomic_store(&v->running_on, (int)q->cpu);
+    if (!atomic_load(&v->pause)) {
+        runq_remove(q, s, SV_RUNNING);
+        return true;
+    }
+    if (v != prev)
+        atomic_store(&v->running_on, -1);
+    runq_remove(q, s, SV_OFF);
+    runq_set_state(v, stopped_state(v), now);
+    return false;
+}
+
+/* Takes who runs next out of q; parks who spent the cap. prev is passed over once if it gave way and another can run. */
+static struct vcpu *take_next(struct runq *q, struct vcpu *prev, uint64_t now)
+{
+    struct sched_vcpu *s, *after, *polite = NULL;
+
+    list_for_each_entry_safe(s, after, &q->waiting, link) {
+        if (!cpumask_has(hard_of(s->v), q->cpu))
+            continue; /* prev, which sched_switched() sends away */
+        if (cap_spent(s->v->domain)) {
+            runq_remove(q, s, SV_PARKED);
+        } else if (s->gave_way) {
+            s->gave_way = false;
+            polite = s;
+        } else if (claim(q, s, prev, now)) {
+            return s->v;
+        }
+    }
+    return polite && claim(q, polite, prev, now) ? polite->v : NULL;
+}
+
+/* next is curr: its turn begins now. */
+static void begin(struct runq *q, struct vcpu *next, uint64_t now)
+{
+    q->curr = next;
+    q->began = q->since = now;
+    if (next) {
+        atomic_fetch_and(&idle_cpus, ~cpumask_of(q->cpu));
+        cap_begin(next->domain, now);
+        runq_set_state(next, RUNSTATE_running, now);
+    } else {
+        atomic_fetch_or(&idle_cpus, cpumask_of(q->cpu));
+    }
+    runq_publish(q);
+    arm_slice(q);
+}
+
+struct vcpu *sched_pick(struct vcpu *prev)
+{
+    struct runq *q = this_pcpu()->runq;
+    uint64_t now = now_ns();
+    struct vcpu *next;
+    struct sched_vcpu *s;
+
+    lock(&q->lock);
+    put_curr(q, now);
+    unlock(&q->lock);
+    pull(q);
+    lock(&q->lock);
+    next = take_next(q, prev, now);
+    begin(q, next, now);
+    s = runq_first(q);
+    if (s)
+        tell_untimed(hard_of(s->v) & ~cpumask_of(q->cpu));
+    unlock(&q->lock);
+    return next;
+}
+
+void sched_switched(struct vcpu *prev)
+{
+    struct runq *q = this_pcpu()->runq;
+    bool leaves = false;
+
+    atomic_store(&prev->running_on, -1);
+    if (atomic_load(&prev->pause))
+        return;
+    /* It waits here: does it have to go, or is there an idle CPU for it? */
+    lock(&q->lock);
+    if (prev->sched->state == SV_QUEUED && runq_cpu(prev) == q->cpu) {
+        leaves = !cpumask_has(hard_of(prev), q->cpu) || (atomic_load(&idle_cpus) & hard_of(prev));
+        if (leaves)
+            runq_remove(q, prev->sched, SV_OFF);
+    }
+    unlock(&q->lock);
+    if (leaves)
+        sched_wake(prev);
+}
+
+/* ---- Settings ---- */
+
+int sched_init_cpu(unsigned cpu)
+{
+    struct runq *q = hv_alloc(sizeof(*q));
+
+    if (!q)
+        return -ENOMEM;
+    lock_init(&q->lock, LOCK_RUNQ);
+    q->cpu = cpu;
+    list_init(&q->waiting);
+    timer_init(&q->slice, slice_due, q, cpu);
+    runq_publish(q);
+    pcpus[cpu]->runq = q;
+    return 0;
+}
+
+/* A domain's first vCPU brings the domain's own timers: refill of the cap, two watchdogs. */
+static unsigned timers_of(const struct vcpu *v)
+{
+    return v->id ? 3 : 6;
+}
+
+int sched_init_vcpu(struct vcpu *v)
+{
+    static _Atomic unsigned turn;
+    struct domain *d = v->domain;
+    int err;
+
+    err = timers_reserve(timers_of(v));
+    if (err)
+        return err;
+    v->sched = hv_alloc(sizeof(*v->sched));
+    if (!v->sched) {
+        timers_release(timers_of(v));
+        return -ENOMEM;
+    }
+    if (!d->sched.weight) {
+        d->sched.weight = DEFAULT_WEIGHT;
+        cap_init(d);
+    }
+    v->sched->v = v;
+    list_init(&v->sched->link);
+    v->hard = v->soft = pcpu_online;
+    do {
+        v->cpu = turn++ % MAX_CPUS;
+    } while (!cpumask_has(pcpu_online, v->cpu));
+    v->runstate.state = RUNSTATE_offline;
+    v->runstate.state_entry_time = now_ns();
+    vcpu_run_init(v);
+    return 0;
+}
+
+void sched_fini_vcpu(struct vcpu *v)
+{
+    if (!v->sched)
+        return;
+    ASSERT(v->sched->state == SV_OFF && v->running_on == -1);
+    vcpu_run_fini(v);
+    timer_kill(&v->domain->sched.refill);
+    hv_free(v->sched, sizeof(*v->sched));
+    v->sched = NULL;
+    timers_release(timers_of(v));
+}
+
+/* Where v may be changed: it looks for a place again. */
+static void replace(struct vcpu *v)
+{
+    struct runq *q = runq_lock_of(v);
+    struct sched_vcpu *s = v->sched;
+    bool moves = s->state == SV_QUEUED && atomic_load(&v->running_on) == -1;
+
+    if (moves)
+        runq_remove(q, s, SV_OFF);
+    else if (s->state == SV_RUNNING)
+        pcpu_raise(q->cpu, WORK_SCHED);
+    unlock(&q->lock);
+    if (moves)
+        sched_wake(v);
+}
+
+int sched_set_affinity(struct vcpu *v, const cpumask_t *hard, const cpumask_t *soft)
+{
+    if (hard && !(*hard & pcpu_online))
+        return -EINVAL;
+    if (soft)
+        __atomic_store_n(&v->soft, *soft & pcpu_online, __ATOMIC_RELAXED);
+    if (hard && v->sched->overridden)
+        v->sched->kept = *hard & pcpu_online;
+    else if (hard)
+        __atomic_store_n(&v->hard, *hard & pcpu_online, __ATOMIC_RELAXED);
+    replace(v);
+    return 0;
+}
+
+int sched_pin_override(struct vcpu *v, int cpu)
+{
+    struct sched_vcpu *s = v->sched;
+
+    if (cpu < 0) {
+        if (!s->overridden)
+            return -EINVAL;
+        s->overridden = false;
+        return sched_set_affinity(v, &s->kept, NULL);
+    }
+    if (cpu >= MAX_CPUS || !cpumask_has(pcpu_online, (unsigned)cpu))
+        return -EINVAL;
+    if (s->overridden)
+        return -EBUSY;
+    s->kept = v->hard;
+    __atomic_store_n(&v->hard, cpumask_of((unsigned)cpu), __ATOMIC_RELAXED);
+    s->overridden = true;
+    replace(v);
+    return 0;
+}
+
+int sched_set_domain(struct domain *d, uint16_t weight, uint16_t cap)
+{
+    if (!weight)
+        return -EINVAL;
+    __atomic_store_n(&d->sched.weight, weight, __ATOMIC_RELAXED);
+    if (cap == d->sched.cap)
+        return 0;
+    cap_set(d, cap);
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpu[i] && d->vcpu[i]->sched)
+            replace(d->vcpu[i]);
+    return 0;
+}
+
+/* ---- What was accounted ---- */
+
+void sched_runstate(struct vcpu *v, struct vcpu_runstate_info *out)
+{
+    struct runq *q = runq_lock_of(v);
+    uint64_t now = now_ns();
+
+    *out = v->runstate;
+    if (now > out->state_entry_time)
+        out->time[out->state] += now - out->state_entry_time;
+    unlock(&q->lock);
+}
+
+uint64_t sched_domain_time(struct domain *d)
+{
+    struct vcpu_runstate_info r;
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        if (!d->vcpu[i] || !d->vcpu[i]->sched)
+            continue;
+        sched_runstate(d->vcpu[i], &r);
+        sum += r.time[RUNSTATE_running];
+    }
+    return sum;
+}
+
+/* Other vCPUs read it too: with the update flag they see that it changes under them. */
+static void put_runstate(const struct area_words *to, const struct vcpu_runstate_info *r, bool flag)
+{
+    if (flag)
+        area_store(to, 1, r->state_entry_time | XEN_RUNSTATE_UPDATE);
+    area_store(to, 0, (uint32_t)r->state);
+    for (unsigned i = 0; i < 4; i++)
+        area_store(to, 2 + i, r->time[i]);
+    area_store(to, 1, r->state_entry_time);
+}
+_Static_assert(sizeof(struct vcpu_runstate_info) == AREA_WORDS * 8 &&
+               offsetof(struct vcpu_runstate_info, state_entry_time) == 8 && offsetof(struct vcpu_runstate_info, time) == 16,
+               "put_runstate writes it by words");
+
+void sched_update_runstate_area(struct vcpu *v)
+{
+    struct vcpu_runstate_info r;
+    struct area_words to;
+
+    lock(&v->area_lock);
+    if (area_words(&to, &v->runstate_area, AREA_WORDS)) {
+        struct runq *q = runq_lock_of(v);
+
+        r = v->runstate;
+        unlock(&q->lock);
+        put_runstate(&to, &r, v->domain->vm_assist >> VMASST_TYPE_runstate_update_flag & 1);
+    }
+    unlock(&v->area_lock);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The pages of the guest that show a vCPU its events, its time and its runstate; see core/vcpu_area.h. */
+#include "core/vcpu_area.h"
+
+#include "core/domain.h"
+#include "core/frame.h"
+#include "core/guest.h"
+#include "core/pcpu.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+
+/* What a vCPU beyond the shared info page has until it registers its own: events stay masked there for ever. */
+static struct vcpu_info nowhere = { .evtchn_upcall_mask = 1 };
+
+struct vcpu_info *vcpu_info_home(struct vcpu *v)
+{
+    struct shared_info *s = v->domain->shared;
+
+    return s && v->id < XEN_LEGACY_MAX_VCPUS ? &s->vcpu_info[v->id] : &nowhere;
+}
+
+void area_words_of(struct area_words *out, void *at, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        out->w[i] = (area_word_t *)at + i;
+}
+
+bool area_words(struct area_words *out, const struct guest_area *a, unsigned n)
+{
+    if (mfn_same(a->mfn[0], MFN_NONE))
+        return false;
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t at = a->offset + i * sizeof(area_word_t);
+
+        out->w[i] = (area_word_t *)((uint8_t *)machine_frame(a->mfn[at >> PAGE_SHIFT]) + (at & ~PAGE_MASK));
+    }
+    return true;
+}
+
+static void area_put(const struct guest_area *a)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (!mfn_same(a->mfn[i], MFN_NONE))
+            frame_put_type(a->mfn[i]);
+}
+
+/* The frame or, if it crosses a page boundary, both frames of the area. */
+static int area_find(struct guest_area *a, size_t size)
+{
+    int err;
+
+    if (a->va % sizeof(area_word_t) || a->va + size < a->va)
+        return -EINVAL;
+    a->offset = (uint32_t)(a->va & ~PAGE_MASK);
+    err = guest_frame_get(gptr(a->va), true, &a->mfn[0]);
+    if (err || a->offset + size <= PAGE_SIZE)
+        return err;
+    err = guest_frame_get(gptr(ROUNDUP(a->va, PAGE_SIZE)), true, &a->mfn[1]);
+    if (err) {
+        a->mfn[1] = MFN_NONE;
+        area_put(a);
+    }
+    return err;
+}
+
+int vcpu_area_set(struct vcpu *v, struct guest_area *a, uint64_t va, size_t size)
+{
+    struct guest_area new = { .mfn = { MFN_NONE, MFN_NONE }, .va = va }, old;
+    int err = va ? area_find(&new, size) : 0;
+
+    if (err)
+        return err;
+    lock(&v->area_lock);
+    old = *a;
+    *a = new;
+    unlock(&v->area_lock);
+    area_put(&old);
+    return 0;
+}
+
+/*
+ * From here on others set pending bits in `to`. One that still read the old place has set the port's own bit before, and
+ * only its selector bit is lost: so everything is marked afterwards, and the guest looks everywhere.
+ */
+static void info_move(struct vcpu *v, struct vcpu_info *to)
+{
+    memcpy(to, v->info, sizeof(*to));
+    __atomic_store_n(&v->info, to, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&to->evtchn_pending_sel, ~0ul, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&to->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
+}
+
+int vcpu_info_register(struct vcpu *v, mfn_t m, uint32_t offset)
+{
+    bool first;
+    int err;
+
+    if (offset % sizeof(area_word_t) || offset > PAGE_SIZE - sizeof(struct vcpu_info) || !mfn_is_ram(m))
+        return -EINVAL;
+    err = frame_get_type(v->domain, m, TYPE_WRITABLE);
+    if (err)
+        return err;
+    lock(&v->area_lock);
+    first = mfn_same(v->info_mfn, MFN_NONE);
+    if (first) {
+        v->info_mfn = m;
+        info_move(v, (struct vcpu_info *)((uint8_t *)machine_frame(m) + offset));
+    }
+    unlock(&v->area_lock);
+    if (!first)
+        frame_put_type(m);
+    return first ? 0 : -EINVAL;
+}
+
+void vcpu_areas_drop(struct vcpu *v)
+{
+    struct guest_area none = { .mfn = { MFN_NONE, MFN_NONE } }, areas[2];
+    mfn_t info;
+
+    lock(&v->area_lock);
+    areas[0] = v->runstate_area;
+    areas[1] = v->time_area;
+    v->runstate_area = v->time_area = none;
+    info = v->info_mfn;
+    v->info_mfn = MFN_NONE;
+    __atomic_store_n(&v->info, vcpu_info_home(v), __ATOMIC_SEQ_CST);
+    unlock(&v->area_lock);
+
+    area_put(&areas[0]);
+    area_put(&areas[1]);
+    if (mfn_same(info, MFN_NONE))
+        return;
+    /*
+     * A sender on another CPU may have read the old v->info and be about to set a bit there. Sending does not wait for
+     * anything in between, so a CPU that has answered a flush is through.
+     */
+    machine_flush(pcpu_online, FLUSH_PAGE, 0);
+    frame_put_type(info);
+}
