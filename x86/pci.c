@@ -3,6 +3,7 @@
 #include "x86/pci.h"
 
 #include "core/lock.h"
+#include "core/machine.h"
 #include "x86/asm.h"
 
 #define CONFIG_ADDRESS 0xcf8
@@ -12,7 +13,7 @@
 
 static struct lock pci_lock = LOCK_INIT(DEVICE);
 
-uint32_t pci_port_read(uint32_t address, uint16_t port, unsigned bytes)
+uint32_t machine_pci_read(uint32_t address, uint16_t port, unsigned bytes)
 {
     uint32_t v;
 
@@ -23,7 +24,7 @@ uint32_t pci_port_read(uint32_t address, uint16_t port, unsigned bytes)
     return v;
 }
 
-void pci_port_write(uint32_t address, uint16_t port, unsigned bytes, uint32_t v)
+void machine_pci_write(uint32_t address, uint16_t port, unsigned bytes, uint32_t v)
 {
     lock(&pci_lock);
     outl(CONFIG_ADDRESS, address);
@@ -43,12 +44,12 @@ static uint32_t address_of(pci_bdf_t f, unsigned offset)
 
 uint32_t pci_read(pci_bdf_t f, unsigned offset, unsigned bytes)
 {
-    return pci_port_read(address_of(f, offset), CONFIG_DATA + (offset & 3), bytes);
+    return machine_pci_read(address_of(f, offset), CONFIG_DATA + (offset & 3), bytes);
 }
 
 void pci_write(pci_bdf_t f, unsigned offset, unsigned bytes, uint32_t v)
 {
-    pci_port_write(address_of(f, offset), CONFIG_DATA + (offset & 3), bytes, v);
+    machine_pci_write(address_of(f, offset), CONFIG_DATA + (offset & 3), bytes, v);
 }
 
 bool pci_present(pci_bdf_t f)

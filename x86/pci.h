@@ -26,11 +26,4 @@ bool pci_present(pci_bdf_t f);
 /* Offset of the capability, 0: not there. */
 unsigned pci_find_cap(pci_bdf_t f, uint8_t id);
 
-/*
- * What a guest's access to ports 0xcfc..0xcff does, when `address` is what it last wrote to 0xcf8. The real address
- * register changes only here. `port` + `bytes` stay within the four ports.
- */
-uint32_t pci_port_read(uint32_t address, uint16_t port, unsigned bytes);
-void pci_port_write(uint32_t address, uint16_t port, unsigned bytes, uint32_t v);
-
 #endif
