@@ -121,14 +121,11 @@ void vcpu_kick(struct vcpu *v);
 /* Events or an NMI that v would take now. */
 bool vcpu_deliverable(const struct vcpu *v);
 /*
- * The current vCPU waits for an event (SCHEDOP_block), with its events unmasked; or for `n` ports and until time `until`
+ * The current vCPU waits for an event (SCHEDOP_block, HLT), with its events unmasked; or for `n` ports and until time `until`
  * (0: for ever), SCHEDOP_poll. They return at once, the waiting begins on the exit path. vcpu_poll: 0, or -EINVAL for a bad port.
  */
 void vcpu_block(struct vcpu *v);
 int vcpu_poll(struct vcpu *v, const uint32_t *ports, unsigned n, uint64_t until);
-
-/* SCHEDOP_block: unmasks events; waits unless one is pending. */
-void vcpu_block(struct vcpu *v);
 
 /* Debug registers 0-3, 6, 7 of the current vCPU or of one that is off its CPU. Set: -EINVAL for what would break at the hypervisor. */
 uint64_t vcpu_get_debugreg(struct vcpu *v, unsigned nr);
