@@ -62,6 +62,7 @@ static const struct known {
     { B(0xe5, 0xff),             INSN_IN,     4, INSN_SRC_IMM, 0, 0, 0xff, false },
     { B(0x66, 0xe5, 0x10),       INSN_IN,     2, INSN_SRC_IMM, 0, 0, 0x10, false },
     { B(0x48, 0xe5, 0x10),       INSN_IN,     4, INSN_SRC_IMM, 0, 0, 0x10, false },
+    { B(0x66, 0x48, 0xe5, 0x10), INSN_IN,     4, INSN_SRC_IMM, 0, 0, 0x10, false },
     { B(0xe6, 0x80),             INSN_OUT,    1, INSN_SRC_IMM, 0, 0, 0x80, false },
     { B(0xe7, 0x80),             INSN_OUT,    4, INSN_SRC_IMM, 0, 0, 0x80, false },
     { B(0xec),                   INSN_IN,     1, INSN_SRC_DX,  0, 0, 0, false },
@@ -143,7 +144,8 @@ static void refuses_the_rest(void **state)
         { B(0x0f, 0xba, 0x27, 0x01), false },       /* BT */
         { B(0x80, 0x3f, 0x01), false },             /* CMP */
         { B(0x89, 0x07), true },                    /* memory operand in 32-bit code */
-        { B(0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66), false },
+        { B(0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+            0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66), false },
     };
     struct cpu_regs regs = random_regs();
     unsigned int n;
@@ -160,7 +162,12 @@ static void refuses_the_rest(void **state)
 /* Opcodes that store a register to a ModRM operand, and what they are. */
 static void knows_stores(void **state)
 {
-    static const struct { uint8_t bytes[8]; unsigned int len; uint8_t op, size, reg; bool high, lock; } st[] = {
+    static const struct {
+        uint8_t bytes[8];
+        unsigned int len;
+        uint8_t op, size, reg;
+        bool high, lock;
+    } st[] = {
         { B(0x48, 0x89, 0x07),             INSN_MOV,     8, 0,  false, false },
         { B(0x88, 0x27),                   INSN_MOV,     1, 0,  true,  false }, /* mov %ah,(%rdi) */
         { B(0x40, 0x88, 0x27),             INSN_MOV,     1, 4,  false, false }, /* mov %spl,(%rdi) */
@@ -281,7 +288,13 @@ static void segments(void **state)
 
 static void bit_offsets_reach_beyond_the_operand(void **state)
 {
-    static const struct { uint8_t bytes[5]; unsigned int len; uint64_t reg; int64_t delta; unsigned int bit; } t[] = {
+    static const struct {
+        uint8_t bytes[5];
+        unsigned int len;
+        uint64_t reg;           /* the bit number, in rcx */
+        int64_t delta;          /* from rdi to the operand */
+        unsigned int bit;       /* within it */
+    } t[] = {
         { B(0x48, 0x0f, 0xb3, 0x0f), 5,               0,    5  },
         { B(0x48, 0x0f, 0xb3, 0x0f), 64,              8,    0  },
         { B(0x48, 0x0f, 0xb3, 0x0f), (uint64_t)-1,    -8,   63 },

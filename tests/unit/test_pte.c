@@ -17,7 +17,8 @@ static void flags_by_level(void **state)
     unsigned int level;
 
     for (level = 1; level <= 4; level++) {
-        assert_true(pte_flags_ok(frame | PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D | PTE_AVAIL | PTE_NX, level));
+        assert_true(pte_flags_ok(frame | PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D | PTE_NX, level));
+        assert_true(pte_flags_ok(frame | PTE_P | PTE_AVAIL | PTE_AVAIL_HIGH, level));
         assert_true(pte_flags_ok(~0ull & ~PTE_P, level));           /* not present: opaque */
         assert_int_equal(pte_flags_ok(frame | PTE_P | PTE_PSE, level), level == 1);
         assert_int_equal(pte_flags_ok(frame | PTE_P | PTE_G, level), level == 1);

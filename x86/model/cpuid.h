@@ -15,6 +15,7 @@
 #define X86_MODEL_CPUID_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <xen/xen.h>
@@ -44,6 +45,18 @@ enum { CPU_POLICY_RAW, CPU_POLICY_HOST, CPU_POLICY_PV_MAX, CPU_POLICY_HVM_MAX,
 struct cpu_policies {
     struct cpu_policy of[CPU_POLICIES];
 };
+
+/*
+ * The policy whose feature words are asked for by a XEN_SYSCTL_cpu_featureset_* number
+ * (those and the policies' are numbered differently); NULL if there is none.
+ */
+static inline const struct cpu_policy *cpu_policies_featureset(const struct cpu_policies *p, uint32_t index)
+{
+    static const uint8_t policy[] = { CPU_POLICY_RAW, CPU_POLICY_HOST, CPU_POLICY_PV_DEFAULT,
+                                      CPU_POLICY_HVM_DEFAULT, CPU_POLICY_PV_MAX, CPU_POLICY_HVM_MAX };
+
+    return index < sizeof(policy) ? &p->of[policy[index]] : NULL;
+}
 
 /* Access to the CPU that runs this code. */
 struct cpu_host {

@@ -15,7 +15,7 @@ enum {
     SH_MODRM   = 1u << 0,
     SH_MEM     = 1u << 1,   /* ModRM must name memory */
     SH_BYTE    = 1u << 2,   /* one-byte operand */
-    SH_IO      = 1u << 3,   /* width 2 or 4: REX.W has no say */
+    SH_IO      = 1u << 3,   /* never wider than 4 */
     SH_FULL    = 1u << 4,   /* width of a general register in this mode */
     SH_SRC_REG = 1u << 5,   /* source or target: the register in ModRM.reg, or rAX */
     SH_IMM8    = 1u << 6,   /* signed byte */
@@ -277,8 +277,8 @@ static unsigned int operand_size(const struct state *s, uint16_t shape)
         return s->ctx->code64 ? 8 : 4;
     if (shape & SH_PAIR)
         return s->rex & REX_W ? 0 : 8;
-    if ((s->rex & REX_W) && !(shape & SH_IO))
-        return 8;
+    if (s->rex & REX_W)
+        return shape & SH_IO ? 4 : 8;
     return s->opsize ? 2 : 4;
 }
 
