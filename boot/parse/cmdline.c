@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command line's words against the table of options; see boot/parse/cmdline.h. What each option's value
+ * may look like is in boot/parse/option.c.
+ */
+#include "boot/parse/cmdline.h"
+#include "boot/parse/option.h"
+#include "lib/errno.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+
+#define WORD_MAX 256
+
+/*
+ * Every option known. One without a reader is accepted and has no effect yet. @field is where in struct
+ * boot_options the value goes.
+ */
+static const struct {
+    const char *name;
+    option_reader_t read;
+    size_t field;
+} options[] = {
+#define FIELD(f) offsetof(struct boot_options, f)
+    { "com1",            option_serial,   FIELD(com1) },
+    { "com2",            option_serial,   FIELD(com2) },
+    { "console",         option_console,  FIELD(console) },
+    { "conswitch",       option_switch,   0 },
+    { "dom0_max_vcpus",  option_vcpus,    0 },
+    { "dom0_mem",        option_dom0_mem, 0 },
+    { "dom0_vcpus_pin",  option_bool,     FIELD(dom0_vcpus_pin) },
+    { "guest_loglvl",    option_levels,   FIELD(guest_loglvl) },
+    { "loglvl",          option_levels,   FIELD(loglvl) },
+    { "maxcpus",         option_number,   FIELD(maxcpus) },
+    { "mem",             option_memory,   FIELD(mem) },
+    { "noreboot",        option_bool,     FIELD(noreboot) },
+    { "nosmp",           option_nosmp,    0 },
+    { "reboot",          option_reboot,   0 },
+    { "smap",            option_choice,   FIELD(smap) },
+    { "smep",            option_choice,   FIELD(smep) },
+    { "xpti",            option_xpti,     0 },
+#undef FIELD
+    { .name = "acpi" },
+    { .name = "apic_verbosity" },
+    { .name = "bootscrub" },
+    { .name = "clocksource" },
+    { .name = "conring_size" },
+    { .name = "console_timestamps" },
+    { .name = "console_to_ring" },
+    { .name = "cpufreq" },
+    { .name = "cpuid" },
+    { .name = "cpuidle" },
+    { .name = "crashkernel" },
+    { .name = "dom0" },
+    { .name = "dom0_nodes" },
+    { .name = "ept" },
+    { .name = "flask" },
+    { .name = "gnttab" },
+    { .name = "gnttab_max_frames" },
+    { .name = "gnttab_max_maptrack_frames" },
+    { .name = "hpet" },
+    { .name = "iommu" },
+    { .name = "max_cstate" },
+    { .name = "mce" },
+    { .name = "nmi" },
+    { .name = "numa" },
+    { .name = "pci" },
+    { .name = "pv" },
+    { .name = "pv-l1tf" },
+    { .name = "sched" },
+    { .name = "smt" },
+    { .name = "spec-ctrl" },
+    { .name = "sync_console" },
+    { .name = "tsc" },
+    { .name = "ucode" },
+    { .name = "vga" },
+    { .name = "vpmu" },
+    { .name = "watchdog" },
+    { .name = "watchdog_timeout" },
+    { .name = "x2apic" },
+    { .name = "xsave" },
+};
+
+/* Whether @name, of @len bytes, is @option, '-' being as good as '_'. */
+static bool same_name(const char *option, const char *name, size_t len)
+{
+    if (strlen(option) != len)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char a = option[i] == '-' ? '_' : option[i], b = name[i] == '-' ? '_' : name[i];
+
+        if (a != b)
+            return false;
+    }
+    return true;
+}
+
+static int find(const char *name, size_t len)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        if (same_name(options[i].name, name, len))
+            return (int)i;
+    }
+    return -1;
+}
+
+static void report(void (*say)(const char *), const char *word, const char *what)
+{
+    char line[WORD_MAX + 64];
+
+    ksnprintf(line, sizeof(line), "command line: %s: %s", word, what);
+    say(line);
+}
+
+/* One word; -EINVAL only for a dom0_mem= that makes no sense. */
+static int read_word(const char *word, struct boot_options *o, void (*say)(const char *))
+{
+    const char *equals = strchr(word, '=');
+    size_t len = equals ? (size_t)(equals - word) : strlen(word);
+    const char *value = equals ? equals + 1 : "";
+    int i = find(word, len);
+
+    if (i < 0 && !equals && len > 3 && strncmp(word, "no-", 3) == 0) {
+        i = find(word + 3, len - 3);
+        value = "no";
+    }
+    if (i < 0)
+        report(say, word, "unknown option, ignored");
+    else if (!options[i].read)
+        report(say, word, "has no effect yet");
+    else if (options[i].read(value, (char *)o + options[i].field, o) == 0)
+        return 0;
+    else if (options[i].read == option_dom0_mem)
+        return -EINVAL;
+    else
+        report(say, word, "not a value for this option, ignored");
+    return 0;
+}
+
+static void set_defaults(struct boot_options *o)
+{
+    static const struct option_serial serial = { .data_bits = 8, .stop_bits = 1, .parity = 'n', .irq = -1 };
+
+    memset(o, 0, sizeof(*o));
+    o->com1 = o->com2 = serial;
+    o->console = OPTION_CONSOLE_COM1 | OPTION_CONSOLE_VGA;
+    o->switch_char = 'a';
+    o->loglvl = (struct option_levels){ LOG_WARNING, LOG_WARNING };
+    o->guest_loglvl = (struct option_levels){ LOG_NONE, LOG_WARNING };
+}
+
+int cmdline_parse(const char *line, struct boot_options *o, void (*say)(const char *), const char **why)
+{
+    char word[WORD_MAX];
+    int err = 0;
+
+    set_defaults(o);
+    strlcpy(o->line, line, sizeof(o->line));
+    while (*line) {
+        size_t len = 0;
+
+        while (*line == ' ' || *line == '\t')
+            line++;
+        while (line[len] && line[len] != ' ' && line[len] != '\t')
+            len++;
+        if (len == 0)
+            break;
+        strlcpy(word, line, MIN(len + 1, sizeof(word)));
+        line += len;
+        if (len >= sizeof(word)) {
+            report(say, word, "option too long, ignored");
+        } else if (read_word(word, o, say)) {
+            *why = "command line: dom0_mem= takes [min:SIZE,][max:SIZE,]SIZE, for example dom0_mem=1G,max:1G";
+            err = -EINVAL;
+        }
+    }
+    return err;
+}
+
+/* @s as bytes on a machine of @total bytes of which @available are free. */
+static uint64_t resolve(const struct option_size *s, uint64_t available, uint64_t total)
+{
+    uint64_t part = total / 100 * s->percent, sum;
+
+    if (__builtin_add_overflow(s->bytes, part, &sum))
+        sum = UINT64_MAX;
+    if (s->negative)
+        sum = sum < available ? available - sum : 0;
+    return sum;
+}
+
+struct dom0_memory cmdline_dom0_memory(const struct boot_options *o, uint64_t available, uint64_t total)
+{
+    uint64_t reserve = MIN(available / 16, 128UL << 20);
+    struct dom0_memory m = { .bytes = available - reserve, .max = UINT64_MAX };
+
+    if (o->dom0_mem.given)
+        m.bytes = resolve(&o->dom0_mem, available, total);
+    if (o->dom0_mem_min.given)
+        m.bytes = MAX(m.bytes, resolve(&o->dom0_mem_min, available, total));
+    if (o->dom0_mem_max.given) {
+        m.max = ROUNDDOWN(resolve(&o->dom0_mem_max, available, total), PAGE_SIZE);
+        m.bytes = MIN(m.bytes, m.max);
+    }
+    m.bytes = ROUNDDOWN(MIN(m.bytes, available), PAGE_SIZE);
+    return m;
+}
