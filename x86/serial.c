@@ -6,6 +6,7 @@
  */
 #include "x86/serial.h"
 
+#include "boot/parse/cmdline.h"
 #include "core/console.h"
 #include "core/machine.h"
 #include "core/pcpu.h"
@@ -38,14 +39,17 @@ enum uart_reg {
 #define RECEIVE_BURST  64u       /* bytes taken in one go */
 #define POLL_NS        MS(20)
 
-static struct serial_config line;
+static struct {
+    uint16_t io;      /* first of its ports           */
+    uint8_t irq;      /* ISA; 0: polled by timer      */
+} line;
 static bool present, last_was_cr;
 static struct timer poll_timer;
 
 static uint8_t uart_read(enum uart_reg r)          { return inb(line.io + r); }
 static void uart_write(enum uart_reg r, uint8_t v) { outb(line.io + r, v); }
 
-static uint8_t line_control(const struct serial_config *c)
+static uint8_t line_control(const struct option_serial *c)
 {
     uint8_t v = (uint8_t)(c->data_bits - 5) | (c->stop_bits == 2 ? 0x04 : 0);
 
@@ -68,21 +72,36 @@ static bool uart_answers(void)
     return uart_read(UART_SCRATCH) == 0xa5;
 }
 
-bool serial_init(const struct serial_config *config)
+/* Speed and format. */
+static void uart_format(const struct option_serial *c)
 {
-    uint32_t divisor;
+    uint32_t clock = c->base_baud ? c->base_baud : UART_CLOCK;
+    uint32_t divisor = c->baud ? MAX(clock / c->baud, 1u) : 0;
 
-    line = *config;
-    if (!uart_answers())
-        return false;
-    uart_write(UART_INT_ENABLE, 0);
-    if (line.baud) {
-        divisor = line.baud > UART_CLOCK ? 1 : UART_CLOCK / line.baud;
-        uart_write(UART_LINE, LINE_DLAB | line_control(&line));
+    if (divisor) {
+        uart_write(UART_LINE, LINE_DLAB | line_control(c));
         uart_write(UART_DIV_LOW, (uint8_t)divisor);
         uart_write(UART_DIV_HIGH, (uint8_t)(divisor >> 8));
     }
-    uart_write(UART_LINE, line_control(&line));
+    uart_write(UART_LINE, line_control(c));
+}
+
+bool serial_init(const struct boot_options *o)
+{
+    bool second = !(o->console & OPTION_CONSOLE_COM1);
+    struct option_serial c = second ? o->com2 : o->com1;
+
+    present = false;
+    if (!(o->console & (OPTION_CONSOLE_COM1 | OPTION_CONSOLE_COM2)) || c.io_base > 0xfff8)
+        return false;
+    if (!c.given)
+        c = (struct option_serial){ .baud = UART_CLOCK, .data_bits = 8, .stop_bits = 1, .parity = 'n', .irq = -1 };
+    line.io = c.io_base ? (uint16_t)c.io_base : second ? 0x2f8 : 0x3f8;
+    line.irq = c.irq < 0 ? (second ? 3 : 4) : (uint8_t)c.irq;
+    if (!uart_answers())
+        return false;
+    uart_write(UART_INT_ENABLE, 0);
+    uart_format(&c);
     uart_write(UART_FIFO, FIFO_ON_CLEAR);
     uart_write(UART_MODEM, MODEM_DTR_RTS);
     present = true;

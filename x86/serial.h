@@ -5,20 +5,13 @@
 
 #include "lib/types.h"
 
-struct serial_config {
-    uint32_t baud;       /* 0: as the firmware left it         */
-    uint8_t data_bits;   /* 5..8                               */
-    uint8_t stop_bits;   /* 1 or 2                             */
-    char parity;         /* 'n', 'o', 'e', 'm', 's'            */
-    uint16_t io;         /* first of its eight ports           */
-    uint8_t irq;         /* ISA interrupt; 0: polled by timer  */
-};
+struct boot_options;
 
-#define SERIAL_COM1 ((struct serial_config){ 115200, 8, 1, 'n', 0x3f8, 4 })
-#define SERIAL_COM2 ((struct serial_config){ 115200, 8, 1, 'n', 0x2f8, 3 })
-
-/* Sets the line up for output. False if there is no UART. Called once, before anything is logged. */
-bool serial_init(const struct serial_config *config);
+/*
+ * Sets up for output the line that console= names (com1= or com2= say how); again, if it was done before with other
+ * options. False if there is none: the console has no line then.
+ */
+bool serial_init(const struct boot_options *options);
 
 /* Input from now on: by interrupt, or by a timer if there is none. After interrupts and timers are up. */
 void serial_start_input(void);
