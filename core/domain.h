@@ -87,6 +87,7 @@ struct domain {
 
     /* Ends */
     _Atomic int shutdown_code;   /* [a] SHUTDOWN_*; -1 while it has not shut down */
+    _Atomic uint32_t latched_code; /* [a] SCHEDOP_shutdown_code: the code + 1 to report whatever the reason is; 0: none */
     bool crashed;                /* [d] */
     uint32_t vm_assist;          /* [d] bits of VMASST_TYPE_* */
 

@@ -47,6 +47,7 @@ void time_init(uint64_t tsc_hz, bool stable, uint64_t epoch_s)
     epoch_ns = SEC(epoch_s);
 }
 
+void time_make_unstable(void) { source.stable = false; }
 uint64_t time_tsc_khz(void) { return source.hz / 1000; }
 bool time_stable(void)      { return source.stable; }
 uint64_t now_ns(void)       { return tsc_to_ns(machine_tsc()); }

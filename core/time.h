@@ -14,6 +14,8 @@ struct domain;
 
 /* At boot: TSC frequency and, if all CPUs' TSCs are known to agree for ever, stable. Epoch: seconds UTC at system time 0. */
 void time_init(uint64_t tsc_hz, bool stable, uint64_t epoch_s);
+/* At boot, before any guest: two CPUs' TSCs turned out to differ. */
+void time_make_unstable(void);
 uint64_t time_tsc_khz(void);
 bool time_stable(void);
 
