@@ -95,7 +95,7 @@ bool serial_init(const struct boot_options *o)
     if (!(o->console & (OPTION_CONSOLE_COM1 | OPTION_CONSOLE_COM2)) || c.io_base > 0xfff8)
         return false;
     if (!c.given)
-        c = (struct option_serial){ .baud = UART_CLOCK, .data_bits = 8, .stop_bits = 1, .parity = 'n', .irq = -1 };
+        c.baud = UART_CLOCK;
     line.io = c.io_base ? (uint16_t)c.io_base : second ? 0x2f8 : 0x3f8;
     line.irq = c.irq < 0 ? (second ? 3 : 4) : (uint8_t)c.irq;
     if (!uart_answers())

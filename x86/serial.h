@@ -8,8 +8,8 @@
 struct boot_options;
 
 /*
- * Sets up for output the line that console= names (com1= or com2= say how); again, if it was done before with other
- * options. False if there is none: the console has no line then.
+ * Sets up for output the line that console= names (com1= or com2= say how); again, if it was done before with
+ * other options. False if there is none: the console has no line then.
  */
 bool serial_init(const struct boot_options *options);
 

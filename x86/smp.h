@@ -12,8 +12,8 @@ struct pcpu;
 /*
  * On the boot CPU, after apic_init() and clock_init(), before any guest runs: builds and starts every CPU of
  * the tables, at most `max` in all (0: no limit). Each is entered into pcpus[] and pcpu_online, and goes to
- * smp_ap_main(). One that does not come is logged and left out. `map` says where RAM is, for a page below 1 MiB
- * to start from.
+ * smp_ap_main(). One that does not come is logged and left out. `map` says where RAM is, for a page below
+ * 1 MiB to start from.
  */
 void smp_init(const struct acpi_info *acpi, const struct mem_map *map, unsigned max);
 
