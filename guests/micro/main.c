@@ -128,6 +128,8 @@ static void run(const struct test *t)
     running = t;
     number++;
     failures = 0;
+    events_on();                        /* whatever an earlier test left pending */
+    events_off();
     t->run();
     if (failures) {
         failed++;
