@@ -151,17 +151,13 @@ static long set_periodic(struct hypercall *hc, void *arg)
 
     if (a->period_ns < PERIOD_MIN || a->period_ns > PERIOD_MAX)
         return refuse(hc->v, -EINVAL, "timer period %lu ns", a->period_ns);
-    __atomic_store_n(&v->periodic_ns, a->period_ns, __ATOMIC_RELAXED);
-    timer_set(&v->periodic, now_ns() + a->period_ns);
+    vcpu_set_periodic(v, a->period_ns);
     return 0;
 }
 
 static long stop_periodic(struct hypercall *hc, void *arg)
 {
-    struct vcpu *v = subject(hc);
-
-    __atomic_store_n(&v->periodic_ns, 0, __ATOMIC_RELAXED);
-    timer_stop(&v->periodic);
+    vcpu_set_periodic(subject(hc), 0);
     return 0;
 }
 

@@ -126,7 +126,7 @@ void runq_join(struct runq *q, struct sched_vcpu *s)
 
 uint64_t runq_vtime(const struct vcpu *v, uint64_t ns)
 {
-    return ns * VTIME_SCALE / v->domain->sched.weight;
+    return ns * VTIME_SCALE / __atomic_load_n(&v->domain->sched.weight, __ATOMIC_RELAXED);
 }
 
 void runq_account(struct runq *q, uint64_t now)

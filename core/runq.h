@@ -67,6 +67,7 @@ struct runq {
     uint64_t clock, skew;
     uint64_t began, since;   /* curr's turn; curr was charged up to */
     struct timer slice;
+    bool timed;              /* slice is set, or went off and the CPU will choose again */
     _Atomic uint64_t head;   /* hint: vtime + skew of the first that waits, or HEAD_NONE */
     _Atomic uint32_t load;   /* hint: how many wait or run */
 };
@@ -100,6 +101,7 @@ bool runq_check(struct runq *q); /* S1-S3 of its vCPUs */
 /* ---- Caps (core/sched_cap.c) ---- */
 
 void cap_init(struct domain *d);
+bool cap_limits(const struct domain *d); /* it has one */
 bool cap_spent(const struct domain *d);
 /* A vCPU of d begins, ends its turn. */
 void cap_begin(struct domain *d, uint64_t now);

@@ -61,24 +61,30 @@ static uint64_t slice_ns(const struct runq *q)
     return cap_slice(q->curr->domain, MAX(ns, MAX(SLICE_MIN, ratelimit_ns())));
 }
 
+static void set_slice(struct runq *q, uint64_t at)
+{
+    atomic_fetch_and(&untimed_cpus, ~cpumask_of(q->cpu));
+    q->timed = true;
+    timer_set(&q->slice, at);
+}
+
 /* Sets q's slice timer for curr, or stops it if nobody waits who could run instead. q locked. */
 static void arm_slice(struct runq *q)
 {
     cpumask_t bit = cpumask_of(q->cpu);
 
-    if (!q->curr) {
-        atomic_fetch_and(&untimed_cpus, ~bit);
-        timer_stop(&q->slice);
+    /* First the bit by which we are told, then the question whether anybody is there already. */
+    if (q->curr)
+        atomic_fetch_or(&untimed_cpus, bit);
+    if (q->curr && (atomic_load(&runq_waiting) || cap_limits(q->curr->domain))) {
+        set_slice(q, q->began + slice_ns(q));
         return;
     }
-    /* First the bit by which we are told, then the question whether anybody is there already. */
-    atomic_fetch_or(&untimed_cpus, bit);
-    if (atomic_load(&runq_waiting) || q->curr->domain->sched.cap) {
+    if (!q->curr)
         atomic_fetch_and(&untimed_cpus, ~bit);
-        timer_set(&q->slice, q->began + slice_ns(q));
-    } else {
+    if (q->timed)
         timer_stop(&q->slice);
-    }
+    q->timed = false;
 }
 
 /* Somebody waits in q: CPUs that expect nobody take part from now on, if he may run there. */
@@ -121,13 +127,12 @@ static void preempt(struct runq *q, const struct sched_vcpu *s, uint64_t now)
 
     runq_account(q, now);
     if (s->vtime + runq_vtime(s->v, PREEMPT_GRAIN) >= q->curr->sched->vtime) {
-        if (!timer_is_set(&q->slice))
+        if (!q->timed)
             arm_slice(q);
     } else if (now >= earliest) {
         pcpu_raise(q->cpu, WORK_SCHED);
     } else {
-        atomic_fetch_and(&untimed_cpus, ~cpumask_of(q->cpu));
-        timer_set(&q->slice, earliest);
+        set_slice(q, earliest);
     }
 }
 

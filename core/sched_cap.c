@@ -21,6 +21,11 @@ static int64_t quota(const struct domain *d)
     return (int64_t)(cap_of(d) * (CAP_PERIOD / 100));
 }
 
+bool cap_limits(const struct domain *d)
+{
+    return cap_of(d) != 0;
+}
+
 bool cap_spent(const struct domain *d)
 {
     return cap_of(d) && atomic_load(&d->sched.budget) <= 0;

@@ -33,9 +33,6 @@ void timer_stop(struct timer *t);
 void timer_kill(struct timer *t);
 void timer_move(struct timer *t, unsigned cpu); /* keeps its time */
 
-/* A hint, unless the caller knows that nobody else changes it. */
-static inline bool timer_is_set(const struct timer *t) { return __atomic_load_n(&t->node.place, __ATOMIC_RELAXED) != 0; }
-
 /* Exit path (WORK_TIMER): runs what is due, arms the machine's timer for the next. */
 void timers_run(void);
 

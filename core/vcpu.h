@@ -90,7 +90,7 @@ struct vcpu {
 
     /* ---- Time ---- */
     struct timer singleshot, periodic, poll; /* core/timer.h */
-    uint64_t periodic_ns;          /* 0: off */
+    uint64_t periodic_ns, periodic_due; /* [a] period, 0: off; when it is due next: vcpu_set_periodic() */
     uint32_t time_version;
 
     /* ---- Events ---- */
@@ -125,6 +125,8 @@ bool vcpu_deliverable(const struct vcpu *v);
  * (0: for ever), SCHEDOP_poll. They return at once, the waiting begins on the exit path. vcpu_poll: 0, or -EINVAL for a bad port.
  */
 void vcpu_block(struct vcpu *v);
+/* VIRQ_TIMER every `ns` from now; 0: no longer. */
+void vcpu_set_periodic(struct vcpu *v, uint64_t ns);
 int vcpu_poll(struct vcpu *v, const uint32_t *ports, unsigned n, uint64_t until);
 
 /* Debug registers 0-3, 6, 7 of the current vCPU or of one that is off its CPU. Set: -EINVAL for what would break at the hypervisor. */

@@ -37,12 +37,26 @@ static void periodic_due(void *data)
 {
     struct vcpu *v = data;
     uint64_t period = __atomic_load_n(&v->periodic_ns, __ATOMIC_RELAXED), now = now_ns();
-    uint64_t due = __atomic_load_n(&v->periodic.node.key, __ATOMIC_RELAXED);
+    uint64_t due = __atomic_load_n(&v->periodic_due, __ATOMIC_RELAXED);
 
     if (!period || due > now) /* stopped or set again meanwhile */
         return;
     virq_raise(v, VIRQ_TIMER);
-    timer_set(&v->periodic, due + ((now - due) / period + 1) * period);
+    due += ((now - due) / period + 1) * period;
+    __atomic_store_n(&v->periodic_due, due, __ATOMIC_RELAXED);
+    timer_set(&v->periodic, due);
+}
+
+void vcpu_set_periodic(struct vcpu *v, uint64_t ns)
+{
+    uint64_t due = now_ns() + ns;
+
+    __atomic_store_n(&v->periodic_ns, ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&v->periodic_due, due, __ATOMIC_RELAXED);
+    if (ns)
+        timer_set(&v->periodic, due);
+    else
+        timer_stop(&v->periodic);
 }
 
 static void poll_due(void *data)
@@ -66,7 +80,7 @@ void vcpu_run_init(struct vcpu *v)
 
 void vcpu_run_fini(struct vcpu *v)
 {
-    v->periodic_ns = 0;
+    vcpu_set_periodic(v, 0);
     timer_kill(&v->singleshot);
     timer_kill(&v->periodic);
     timer_kill(&v->poll);
