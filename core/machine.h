@@ -10,6 +10,7 @@
 
 struct vcpu;
 struct pcpu;
+struct e820entry;
 
 /* ---- CPUs ---- */
 
@@ -32,6 +33,11 @@ mfn_t machine_frame_mfn(const void *p);
 
 /* The machine-to-phys table that guests may read: one entry a frame. Only core/m2p.h touches it. */
 uint64_t *machine_m2p(void);
+/* First of the 512 contiguous frames of its i-th 2 MiB. */
+mfn_t machine_m2p_chunk(unsigned i);
+/* The firmware's memory map, for the domain that drives the hardware; fixed at boot. */
+extern struct e820entry *machine_e820;
+extern unsigned machine_e820_count;
 
 /* Fills the hypervisor's slots (256-271) of a root table. */
 void machine_root_init(uint64_t *root);
@@ -45,6 +51,9 @@ enum flush {
 
 /* Flushes on each CPU of `cpus` (this one included if it is in the mask); returns when all have done it. */
 void machine_flush(cpumask_t cpus, enum flush what, uint64_t va);
+
+/* Writes back and empties every CPU's caches. */
+void machine_flush_caches(void);
 
 /* A clock of full flushes: stamp now; later ask which CPUs of a mask have had no full flush since. */
 uint32_t machine_flush_stamp(void);
@@ -107,10 +116,21 @@ uint64_t machine_tsc(void);
 /* Asks for one passage through this CPU's exit path at `tsc`; ~0 cancels. Replaces the previous request. */
 void machine_timer(uint64_t tsc);
 
-/* ---- Interrupts of devices ---- */
+/* ---- Devices and registers, for those who may (core/privop.c asks first) ---- */
 
-/* A level-triggered or maskable interrupt was handled by its owner: let the next one come. */
-void machine_irq_eoi(unsigned irq);
+uint32_t machine_port_read(uint16_t port, unsigned bytes);
+void machine_port_write(uint16_t port, unsigned bytes, uint32_t value);
+/* Ports 0xcfc..0xcff with `address` in the address register. */
+uint32_t machine_pci_read(uint32_t address, uint16_t port, unsigned bytes);
+void machine_pci_write(uint32_t address, uint16_t port, unsigned bytes, uint32_t value);
+/* Is any of it the hypervisor's own: its serial line, interrupt controllers, PCI's address register? */
+bool machine_keeps_port(unsigned port, unsigned bytes);
+bool machine_keeps_mmio(mfn_t m, uint64_t n);
+/* Width of a machine address on this CPU, in bits. */
+unsigned machine_maddr_bits(void);
+/* False: the CPU has no such MSR. */
+bool machine_msr_read(uint32_t msr, uint64_t *value);
+bool machine_msr_write(uint32_t msr, uint64_t value);
 
 /* ---- Ends ---- */
 

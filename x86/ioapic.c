@@ -86,6 +86,14 @@ bool ioapic_has(unsigned gsi)
     return find(gsi);
 }
 
+bool ioapic_in(uint64_t first, uint64_t end)
+{
+    for (unsigned i = 0; i < nr_ioapics; i++)
+        if (ioapics[i].maddr >> PAGE_SHIFT >= first && ioapics[i].maddr >> PAGE_SHIFT < end)
+            return true;
+    return false;
+}
+
 void ioapic_route(unsigned gsi, const struct ioapic_route *r)
 {
     struct ioapic *a = find(gsi);

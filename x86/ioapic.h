@@ -12,6 +12,8 @@ void ioapic_init(const struct acpi_info *acpi);
 /* One more than the highest GSI. */
 unsigned ioapic_gsi_count(void);
 bool ioapic_has(unsigned gsi);
+/* Are the registers of one in frames [first, end)? */
+bool ioapic_in(uint64_t first, uint64_t end);
 
 struct ioapic_route {
     uint8_t vector;
