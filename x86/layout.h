@@ -13,7 +13,7 @@
 #ifndef X86_LAYOUT_H
 #define X86_LAYOUT_H
 
-#define SLOT_VA(n)      (0xffff000000000000 + ((n) << 39))
+#define SLOT_VA(n)      (0xffff000000000000 + (n) * 0x8000000000)
 #define M2P_VA          SLOT_VA(256)
 #define IO_VA           SLOT_VA(257)
 #define PERCPU_VA       SLOT_VA(258)
