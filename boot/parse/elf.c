@@ -298,7 +298,7 @@ static int check_addresses(struct state *s)
 
     if (out->virt_base % PAGE_SIZE)
         return refuse(s, "kernel: its note VIRT_BASE is not on a page");
-    if (!for_guests(virt, size))
+    if (!for_guests(out->virt_base, out->end))
         return refuse(s, "kernel: its virtual addresses are not usable by a PV guest");
     if (out->entry - virt >= size)
         return refuse(s, "kernel: its entry point lies outside it");
