@@ -110,7 +110,7 @@ static _Noreturn void end(void)
 {
     if (pcpu_count > 1)
         apic_send_others(VECTOR_STOP);
-    machine_end(MACHINE_HALT);
+    machine_end(MACHINE_CRASHED);
 }
 
 void panic_trap(const struct cpu_regs *regs)

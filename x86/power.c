@@ -27,15 +27,15 @@
 static struct acpi_register pm1a, pm1b, reset;
 static volatile uint8_t *reset_mmio;
 static uint8_t reset_value;
-static bool panic_resets;
+static bool crash_resets;
 
-void power_init(const struct acpi_info *acpi, bool reset_on_panic)
+void power_init(const struct acpi_info *acpi, bool reset_on_crash)
 {
     pm1a = acpi->pm1a_control;
     pm1b = acpi->pm1b_control;
     reset = acpi->reset;
     reset_value = acpi->reset_value;
-    panic_resets = reset_on_panic;
+    crash_resets = reset_on_crash;
     if (reset.address && reset.space == SPACE_MEMORY)
         reset_mmio = io_map(reset.address, 1);
 }
@@ -124,7 +124,9 @@ void machine_end(enum machine_end how)
         hv_log(LOG_INFO, "the machine is stopped: it may be switched off");
         break;
     case MACHINE_HALT:
-        if (!panic_resets)
+        break;
+    case MACHINE_CRASHED:
+        if (!crash_resets)
             break;
         hv_log(LOG_ERR, "the machine restarts in %u seconds", HALT_BEFORE_RESET_S);
         clock_delay_us(HALT_BEFORE_RESET_S * 1000000);

@@ -7,7 +7,7 @@
 
 struct acpi_info;
 
-/* At boot. `reset_on_panic`: MACHINE_HALT resets the machine after a while; else it stands still. */
-void power_init(const struct acpi_info *acpi, bool reset_on_panic);
+/* At boot. `reset_on_crash`: MACHINE_CRASHED resets the machine after a while; else it stands still. */
+void power_init(const struct acpi_info *acpi, bool reset_on_crash);
 
 #endif
