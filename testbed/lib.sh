@@ -95,7 +95,7 @@ unpack() {
 make_ext4() {
     rm -f "$1"
     as_root mke2fs -q -t ext4 -O ^has_journal,^metadata_csum,^64bit -E root_owner=0:0,lazy_itable_init=1 \
-        -m 0 -L "$3" -d "$4" "$1" "$2"
+        -m 0 -L "$3" -d "$4" "$1" "$2" >/dev/null
     as_root chown "$(id -u):$(id -g)" "$1"
 }
 

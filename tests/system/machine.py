@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A whole machine under emulation, driven over its serial console.
+
+Machine starts QEMU with a hypervisor and dom0, waits for dom0's shell and runs commands there; Guest runs commands
+in a guest through `xl console`. Only stock tools are used above the hypervisor. All limits are in seconds of wall
+time and far above what an idle machine needs: they end a hang, they measure nothing.
+"""
+
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+
+import pexpect
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+IMAGES = TOP / "build/images"
+LOGS = TOP / "build/logs"
+HYPERVISOR = pathlib.Path(os.environ.get("KRYPTON_HV", TOP / "build/krypton")).resolve()
+
+BOOT = 600      # until dom0's prompt
+COMMAND = 150   # one command in dom0 or a guest
+GUEST = 400     # until a guest has booted
+
+# The emulated CPU: with SMAP this QEMU faults IRET to ring 3, with MONITOR it faults MWAIT.
+CPU = "EPYC,-smap,-monitor"
+
+# What the hypervisor and dom0's kernel print may stand in the middle of a command's output.
+NOISE = re.compile(r"\(XEN\) [^\n]*\n|\[ *\d+\.\d{6}\] [^\n]*\n")
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+FAILURES = ["dom0-start: FAILED", "dom0-initrd: FAILED", r"Panic on CPU", r"Kernel panic - not syncing"]
+
+
+class MachineError(Exception):
+    """The machine did not do what was waited for; the log tells more."""
+
+
+class Result:
+    """What a command printed and its exit status."""
+
+    def __init__(self, command, status, output):
+        self.command, self.status, self.output = command, status, output
+
+    def __repr__(self):
+        return f"{self.command!r} -> {self.status}\n{self.output}"
+
+
+class Console:
+    """Commands over one text stream, each closed by a marker that carries its exit status."""
+
+    def __init__(self, child):
+        self.child = child
+        self.count = 0
+
+    def expect(self, patterns, timeout):
+        """Waits for one of the patterns (a list) and returns its index; a dead or silent machine is an error."""
+        try:
+            return self.child.expect(patterns, timeout=timeout)
+        except pexpect.TIMEOUT:
+            raise MachineError(f"no {patterns} within {timeout} s; last output:\n{self.tail()}") from None
+        except pexpect.EOF:
+            raise MachineError(f"the machine ended while waiting for {patterns}; last output:\n{self.tail()}") from None
+
+    def tail(self, lines=30):
+        text = self.child.before if isinstance(self.child.before, str) else ""
+        return "\n".join(text.replace("\r", "").split("\n")[-lines:])
+
+    def command(self, command, timeout, raw=False):
+        self.count += 1
+        mark = f"@{self.count}@"
+        self.child.sendline(f'{command}\necho "{mark}$?@"')
+        self.expect([mark + r"(\d+)@\r*\n"], timeout)
+        output = self.child.before.replace("\r", "")
+        if not raw:
+            output = NOISE.sub("", ESCAPES.sub("", output))
+        return Result(command, int(self.child.match.group(1)), output.strip("\n"))
+
+
+class Machine(Console):
+    """One QEMU. Parameters are those of the machine; boot() starts it."""
+
+    def __init__(self, name, machine="pc", cpus=2, memory=2048, dom0_memory=512, root="virtio", disks=(), nics=(),
+                 devices=(), options="", dom0_options="", kernel=None, modules=None, iso=None):
+        """root, and each disk's kind: virtio, ahci, nvme. disks: (kind, path). nics: QEMU models.
+        kernel: the hypervisor; modules: its modules as given to -initrd (default: dom0's kernel and initrd).
+        iso: boot from this CD instead. options, dom0_options: added to the command lines."""
+        self.name, self.machine, self.cpus, self.memory = name, machine, cpus, memory
+        self.dom0_memory, self.options, self.dom0_options = dom0_memory, options, dom0_options
+        self.disks = [(root, IMAGES / "dom0.img")] + list(disks)
+        self.nics, self.devices = nics, devices
+        self.kernel, self.modules, self.iso = kernel or HYPERVISOR, modules, iso
+        LOGS.mkdir(parents=True, exist_ok=True)
+        self.log = LOGS / f"{name}.log"
+        self.guests = []
+        super().__init__(None)
+
+    def command_line(self):
+        return f"console=com1 com1=115200,8n1 dom0_mem={self.dom0_memory}M,max:{self.dom0_memory}M " \
+               f"loglvl=all guest_loglvl=all {self.options}".strip()
+
+    def dom0_command_line(self):
+        return f"console=hvc0 {self.dom0_options}".strip()
+
+    def qemu(self):
+        """The command that starts this machine, as a list."""
+        modules = self.modules
+        if modules is None:
+            modules = f"{IMAGES}/dom0-vmlinuz {self.dom0_command_line()},{IMAGES}/dom0-initrd"
+        # More CPUs than this host has take turns in one thread: in threads of their own, those that wait for each
+        # other would keep those they wait for from running.
+        threads = "multi" if self.cpus <= len(os.sched_getaffinity(0)) else "single"
+        args = ["qemu-system-x86_64", "-accel", f"tcg,thread={threads}", "-M", self.machine, "-cpu", CPU,
+                "-smp", str(self.cpus), "-m", str(self.memory), "-nographic", "-no-reboot"]
+        if self.iso:
+            args += ["-cdrom", str(self.iso), "-boot", "d"]
+        else:
+            args += ["-kernel", str(self.kernel), "-append", self.command_line()]
+            if modules:
+                args += ["-initrd", modules]
+        if any(kind == "ahci" for kind, _ in self.disks):
+            args += ["-device", "ahci,id=ahci0"]
+        for number, (kind, path) in enumerate(self.disks):
+            args += ["-drive", f"if=none,id=d{number},file={path},format=raw,snapshot=on"]
+            args += ["-device", {"virtio": f"virtio-blk-pci,drive=d{number}",
+                                 "ahci": f"ide-hd,bus=ahci0.{number},drive=d{number}",
+                                 "nvme": f"nvme,drive=d{number},serial=disk{number}"}[kind]]
+        if not self.nics:
+            args += ["-nic", "none"]
+        for number, model in enumerate(self.nics):
+            args += ["-netdev", f"user,id=n{number},net=10.0.{number + 2}.0/24", "-device", f"{model},netdev=n{number}"]
+        for device in self.devices:
+            args += ["-device", device]
+        return args
+
+    def start(self):
+        """Starts QEMU without waiting for anything."""
+        args = self.qemu()
+        self.child = pexpect.spawn(args[0], args[1:], encoding="utf-8", codec_errors="replace", timeout=COMMAND,
+                                   dimensions=(50, 400), maxread=65536)
+        self.child.delaybeforesend = None
+        self.child.logfile_read = self.log.open("w", encoding="utf-8")
+        self.child.logfile_read.write(shlex.join(args) + "\n")
+        return self
+
+    def boot(self):
+        """Starts QEMU and waits for dom0's shell."""
+        self.start()
+        found = self.expect(["dom0# "] + FAILURES, BOOT)
+        if found:
+            self.drain(5)
+            raise MachineError(f"dom0 did not start: {self.child.after}{self.tail()}")
+        self.child.sendline("exec env PS1= bash --noediting --norc")
+        self.child.sendline("stty -echo; dmesg -n 4; echo shell-is-$((40 + 2))")
+        self.expect(["shell-is-42\r*\n"], COMMAND)
+        return self
+
+    def drain(self, seconds):
+        """Reads what still comes, so that the log has it."""
+        try:
+            self.child.expect(pexpect.EOF, timeout=seconds)
+        except pexpect.TIMEOUT:
+            pass
+
+    def run(self, command, timeout=COMMAND, check=True, raw=False):
+        """Runs a command in dom0. With check, a status other than 0 is an error."""
+        result = self.command(command, timeout, raw)
+        if check and result.status:
+            raise MachineError(f"in dom0: {result}")
+        return result
+
+    def out(self, command, timeout=COMMAND):
+        """What a command that must succeed in dom0 prints."""
+        return self.run(command, timeout).output
+
+    def wait(self, condition, timeout, what=None):
+        """Waits until a shell condition holds in dom0."""
+        result = self.run(f"n=0; until {condition}; do n=$((n+1)); [ $n -lt {timeout} ] || break; sleep 1; done; {condition}",
+                          timeout=timeout * 3, check=False)
+        if result.status:
+            raise MachineError(f"waited {timeout} s for {what or condition}\n{result.output}")
+
+    def info(self):
+        """`xl info` as a dictionary."""
+        return dict(re.findall(r"^(\w+) *: (.*)$", self.out("xl info"), re.M))
+
+    def free_memory(self):
+        return int(self.info()["free_memory"])
+
+    def domains(self):
+        """`xl list` as {name: [id, memory, vcpus, state]}."""
+        rows = [line.split() for line in self.out("xl list").split("\n")[1:] if line]
+        return {row[0]: row[1:5] for row in rows}
+
+    def guest(self, name, config="", **settings):
+        """Writes a configuration of the small guest and returns it; see Guest."""
+        return Guest(self, name, config, settings)
+
+    def ended(self, timeout=COMMAND):
+        """Waits until QEMU is gone and returns its exit status."""
+        try:
+            self.child.expect(pexpect.EOF, timeout=timeout)
+        except pexpect.TIMEOUT:
+            raise MachineError(f"the machine did not end within {timeout} s; last output:\n{self.tail()}") from None
+        self.child.close()
+        return self.child.exitstatus
+
+    def alive(self):
+        return self.child is not None and self.child.isalive()
+
+    def kill(self):
+        """Ends QEMU at once. Safe to call twice."""
+        if self.child is not None:
+            self.child.close(force=True)
+            self.child.logfile_read.close()
+
+    def log_tail(self, lines=80):
+        text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+        return "\n".join(text.replace("\r", "").split("\n")[-lines:])
+
+
+class Guest(Console):
+    """The small busybox guest, or another one by its settings. Commands run through `xl console`."""
+
+    DEFAULTS = {"kernel": "/guests/vmlinuz", "ramdisk": "/guests/initrd", "memory": 128, "vcpus": 1, "vif": [], "disk": []}
+
+    def __init__(self, machine, name, config, settings):
+        super().__init__(machine.child)
+        self.machine, self.name, self.attached, self.prepared = machine, name, False, False
+        settings = {"name": name, "extra": f"console=hvc0 name={name} {settings.pop('args', '')}",
+                    **self.DEFAULTS, **settings}
+        lines = [f"{key} = {value!r}".replace("'", '"') for key, value in settings.items() if value is not None]
+        self.config = f"/tmp/{name}.cfg"
+        text = "\n".join(lines) + "\n" + config
+        machine.run(f"rm -f {self.log}; cat > {self.config} <<'END'\n{text}\nEND")
+
+    @property
+    def log(self):
+        return f"/var/log/xen/console/guest-{self.name}.log"
+
+    def create(self, options="", check=True):
+        """xl create, without waiting for the guest."""
+        return self.machine.run(f"xl create {options} {self.config}", timeout=GUEST, check=check)
+
+    def boot(self, ready="guest ready"):
+        """Creates the guest and waits until its console said it is ready."""
+        self.create()
+        return self.wait(ready)
+
+    def wait(self, ready="guest ready", timeout=GUEST):
+        """Waits until the guest printed something; ends early when the domain is gone."""
+        try:
+            self.machine.wait(f"grep -qE {shlex.quote(ready)} {self.log} 2>/dev/null || ! xl domid {self.name} >/dev/null 2>&1",
+                              timeout, f"{self.name}: {ready}")
+            self.machine.run(f"grep -qE {shlex.quote(ready)} {self.log}")
+        except MachineError as error:
+            raise MachineError(f"{error}\n{self.machine.run(f'tail -n 40 {self.log}', check=False, raw=True)}") from None
+        return self
+
+    def attach(self):
+        """Attaches to the guest's console. The first time, makes its shell a plain loop without echo."""
+        self.child.sendline(f"xl console {self.name}")
+        self.attached = True
+        if not self.prepared:
+            self.child.sendline("")
+            self.expect([f"guest:{self.name}# "], COMMAND)
+            self.child.sendline('stty -echo; echo shell-is-$((40 + 2)); while read -r line; do eval "$line"; done')
+            self.expect(["shell-is-42\r*\n"], COMMAND)
+            self.prepared = True
+        return self
+
+    def detach(self):
+        """Leaves the guest's console (Ctrl-]) and comes back to dom0's shell."""
+        if self.attached:
+            self.attached = False
+            self.child.send("\x1d")
+            self.machine.run("true")
+
+    def run(self, command, timeout=COMMAND, check=True):
+        """Runs a one-line command in the guest, attaching to its console for it."""
+        self.attach()
+        result = self.command(command, timeout)
+        self.detach()
+        if check and result.status:
+            raise MachineError(f"in guest {self.name}: {result}")
+        return result
+
+    def out(self, command, timeout=COMMAND):
+        return self.run(command, timeout).output
+
+    def destroy(self):
+        self.machine.run(f"xl destroy {self.name}")
+
+    def gone(self, timeout=COMMAND):
+        """Waits until the domain is no longer listed."""
+        self.machine.wait(f"! xl domid {self.name} >/dev/null 2>&1", timeout, f"end of {self.name}")
+
+
+def build_iso(path, machine):
+    """A GRUB CD that boots this machine's hypervisor and dom0 by multiboot 2."""
+    subprocess.run([TOP / "testbed/build-iso", machine.kernel, path, machine.command_line(), machine.dom0_command_line()],
+                   check=True, capture_output=True)
+    return path
+
+
+def sparse_disk(path, mebibytes):
+    """A blank disk image."""
+    with open(path, "wb") as disk:
+        disk.truncate(mebibytes << 20)
+    return path

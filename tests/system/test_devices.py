@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What guests have through dom0's backends: disks on files and devices, network on a bridge."""
+
+import pytest
+
+from machine import COMMAND, sparse_disk
+
+BIG = COMMAND * 4   # 64 MiB through a checksum
+MACHINE = {"memory": 3072, "dom0_memory": 768}
+
+
+def write_and_read_back(guest, device):
+    """64 MiB to the device past the cache; returns the checksum of what was written, checked against what is read."""
+    guest.run("dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null", timeout=BIG)
+    written = guest.out("sha256sum < /tmp/data", timeout=BIG)
+    guest.run(f"dd if=/tmp/data of={device} bs=1M conv=fsync 2>/dev/null", timeout=BIG)
+    guest.run("echo 3 > /proc/sys/vm/drop_caches")
+    assert guest.out(f"dd if={device} bs=1M count=64 2>/dev/null | sha256sum", timeout=BIG) == written
+    return written.split()[0]
+
+
+@pytest.mark.parametrize("kind", ["file", "phy"])
+def test_disk(dom0, kind):
+    """A guest writes 64 MiB; it, dom0 and a second guest read the same."""
+    dom0.run("truncate -s 80M /disks/disk.img")
+    target, loop = "/disks/disk.img", None
+    if kind == "phy":
+        loop = dom0.out("losetup -f --show /disks/disk.img")
+        target = loop
+    disk = [f"format=raw,vdev=xvda,access=rw,{'backendtype=phy,' if kind == 'phy' else ''}target={target}"]
+    first = dom0.guest("first", memory=256, disk=disk).boot()
+    assert first.out("blockdev --getsize64 /dev/xvda") == str(80 << 20)
+    written = write_and_read_back(first, "/dev/xvda")
+    dom0.run("xl shutdown -w first", timeout=COMMAND * 2)
+    assert dom0.out(f"head -c 64M {target} | sha256sum", timeout=BIG).split()[0] == written
+    second = dom0.guest("second", memory=256, disk=[disk[0].replace("access=rw", "access=ro")]).boot()
+    assert second.out("head -c 64M /dev/xvda | sha256sum", timeout=BIG).split()[0] == written
+    assert second.run("dd if=/dev/zero of=/dev/xvda bs=4k count=1 conv=fsync", check=False).status != 0
+    second.destroy()
+    if loop:
+        dom0.run(f"losetup -d {loop}")
+    dom0.wait("! losetup -a | grep -q disk.img", 60, "the loop device of the guest's disk gone")
+    dom0.run("rm /disks/disk.img")
+
+
+def test_disk_attach_detach(dom0):
+    dom0.run("truncate -s 16M /disks/extra.img")
+    guest = dom0.guest("g").boot()
+    dom0.run("xl block-attach g format=raw,vdev=xvdb,access=rw,target=/disks/extra.img")
+    guest.run("n=0; until [ -b /dev/xvdb ]; do n=$((n+1)); [ $n -lt 60 ] || break; sleep 1; done; [ -b /dev/xvdb ]", timeout=COMMAND * 3)
+    guest.run("echo krypton | dd of=/dev/xvdb bs=512 conv=sync,fsync 2>/dev/null")
+    dom0.run("xl block-detach g xvdb")
+    assert dom0.out("head -c 7 /disks/extra.img") == "krypton"
+    dom0.wait("! losetup -a | grep -q extra.img", 60, "the loop device gone")
+    dom0.run("rm /disks/extra.img")
+
+
+def send(source, target, address, timeout=BIG):
+    """64 MiB of random bytes over TCP from one console (dom0 or guest) to another; checksums at both ends agree."""
+    listen = "nc -l -p 5000" if hasattr(target, "machine") else "nc -l 5000"
+    connect = f"nc {address} 5000" if hasattr(source, "machine") else f"nc -N {address} 5000"
+    target.run(f"({listen} < /dev/null | sha256sum > /tmp/received; echo done > /tmp/finished) > /dev/null 2>&1 & sleep 2")
+    source.run(f"dd if=/dev/urandom of=/tmp/sent bs=1M count=64 2>/dev/null; {connect} < /tmp/sent > /dev/null", timeout=timeout)
+    target.run("n=0; until [ -e /tmp/finished ]; do n=$((n+1)); [ $n -lt 300 ] || break; sleep 1; done; [ -e /tmp/finished ]", timeout=timeout)
+    sent = source.out("sha256sum < /tmp/sent", timeout=timeout)
+    assert target.out("cat /tmp/received; rm -f /tmp/received /tmp/finished") == sent
+    source.run("rm /tmp/sent")
+
+
+@pytest.fixture
+def pair(dom0):
+    """Two guests on the bridge, at 10.1.0.2 and 10.1.0.3."""
+    guests = [dom0.guest(f"n{n}", memory=256, vcpus=n, vif=["bridge=xenbr0"], args=f"addr=10.1.0.{n + 1}/16") for n in (1, 2)]
+    for guest in guests:
+        guest.boot()
+    return guests
+
+
+def test_network(dom0, pair):
+    """dom0 to guest, guest to dom0, guest to guest."""
+    dom0.run("mount -t tmpfs tmp /tmp; ping -c 3 10.1.0.2 && ping -c 3 10.1.0.3")
+    send(dom0, pair[0], "10.1.0.2")
+    send(pair[1], dom0, "10.1.0.1")
+    send(pair[0], pair[1], "10.1.0.3")
+    dom0.run("umount /tmp", check=False)
+
+
+def test_network_attach_detach(dom0):
+    guest = dom0.guest("g").boot()
+    dom0.run("xl network-attach g bridge=xenbr0")
+    guest.run("n=0; until [ -e /sys/class/net/eth0 ]; do n=$((n+1)); [ $n -lt 60 ] || break; sleep 1; done; "
+              "ip addr add 10.1.0.9/16 dev eth0 && ip link set eth0 up", timeout=COMMAND * 3)
+    dom0.wait("ping -c 1 -W 2 10.1.0.9 > /dev/null", 60)
+    dom0.run("xl network-detach g 0")
+    dom0.wait("! ls /sys/class/net | grep -q vif", 60, "the backend interface gone")
