@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <cpuid.h>
+#include <dlfcn.h>
 #include <string.h>
 
 #include "lib/errno.h"
@@ -242,13 +243,14 @@ static void intel_leaves(void **state)
 {
     assert_int_equal(cpu_policy_leaf(pv, 0, 0).a, 0xd);
     assert_int_equal(cpu_policy_leaf(pv, 4, 2).c, 1023);
-    assert_null(cpu_policy_find(pv, 4, 3));
+    assert_non_null(cpu_policy_find(pv, 4, 3));              /* "no more caches" is listed */
+    assert_null(cpu_policy_find(pv, 4, 4));
     assert_non_null(cpu_policy_find(pv, 7, 2));
-    assert_non_null(cpu_policy_find(pv, 0xd, 9));
-    assert_null(cpu_policy_find(pv, 0xd, 10));
+    assert_non_null(cpu_policy_find(&all.of[CPU_POLICY_HOST], 0xd, 9));
+    assert_null(cpu_policy_find(&all.of[CPU_POLICY_HOST], 0xd, 10));
+    assert_null(cpu_policy_find(pv, 0xd, 9));
     assert_int_equal(cpu_policy_xcr0(pv), 0xe7);
     assert_int_equal(cpu_policy_leaf(pv, 0xd, 3).a, 0);      /* MPX */
-    assert_int_equal(cpu_policy_leaf(pv, 0xd, 9).a, 0);      /* PKRU */
     assert_int_equal(cpu_policy_leaf(pv, 7, 0).a, 2);
 }
 
@@ -376,17 +378,86 @@ static void less_is_accepted(void **state)
     assert_true(cpu_policy_has(&p, F(HYPERVISOR)));
 }
 
-/* A leaf that the host has not: kept if it says something harmless, in its place. */
+/* Leaves that the host has not: in their place if the policy as a whole has a use for them. */
 static void new_leaves_are_sorted_in(void **state)
 {
     struct cpu_policy p = *pv;
     struct cpu_policy_error err;
-    const xen_cpuid_leaf_t l[] = { { 4, 1, 0x21, 1, 2, 3 }, { 0xd, 40, 0, 0, 0, 0 } };
+    const xen_cpuid_leaf_t l[] = { { 0xd, 40, 0, 0, 0, 0 }, { 4, 1, 0x42, 1, 2, 3 }, { 4, 3, 0x43, 1, 2, 3 },
+                                   { 4, 0, 0x21, 0, 0, 0 }, { 7, 1, 0, 0, 0, 0 } };
 
-    assert_int_equal(update(&p, l, 2, &err), 0);
+    assert_int_equal(update(&p, l, ARRAY_SIZE(l), &err), 0);
     assert_int_equal(p.nr, 50);
     assert_int_equal(cpu_policy_leaf(&p, 4, 1).c, 2);
+    assert_null(cpu_policy_find(&p, 4, 3));     /* nothing leads to it */
+    assert_null(cpu_policy_find(&p, 7, 1));
+    assert_null(cpu_policy_find(&p, 0xd, 40));
     check_sound(&p);
+}
+
+/* Bits that follow the running guest, or that AMD repeats: in any policy, never refused. */
+static void dynamic_bits_are_tolerated(void **state)
+{
+    const struct cpuid_leaf l7 = cpu_policy_leaf(pv, 7, 0), le = cpu_policy_leaf(pv, 0x80000001, 0);
+    const struct cpuid_leaf l1 = cpu_policy_leaf(pv, 1, 0);
+    const xen_cpuid_leaf_t l[] = {
+        { 1, NONE, l1.a, l1.b, l1.c | 1u << (F(OSXSAVE) % 32), l1.d },
+        { 7, 0, l7.a, l7.b, l7.c | 1u << (F(OSPKE) % 32), l7.d },
+        { 0x80000001, NONE, le.a, le.b, le.c, le.d | 1u << 3 },     /* PSE, as AMD repeats it */
+    };
+    struct cpu_policy p = *pv;
+    struct cpu_policy_error err;
+
+    assert_int_equal(update(&p, l, ARRAY_SIZE(l), &err), 0);
+    assert_memory_equal(&p, pv, sizeof(p));
+}
+
+static void fewer_components_mean_fewer_features(void **state)
+{
+    struct cpu_policy p = *pv;
+    struct cpu_policy_error err;
+    xen_cpuid_leaf_t l = *cpu_policy_find(pv, 0xd, 0);
+
+    l.a = 7;
+    assert_int_equal(update(&p, &l, 1, &err), 0);
+    assert_false(cpu_policy_has(&p, F(AVX512F)) || cpu_policy_has(&p, F(AVX512BW)));
+    assert_true(cpu_policy_has(&p, F(AVX2)));
+    l.a = 3;
+    assert_int_equal(update(&p, &l, 1, &err), 0);
+    assert_false(cpu_policy_has(&p, F(AVX)) || cpu_policy_has(&p, F(AVX2)));
+    assert_true(cpu_policy_has(&p, F(XSAVE)));
+    l.a = 1;
+    assert_int_equal(update(&p, &l, 1, &err), 0);
+    assert_false(cpu_policy_has(&p, F(XSAVE)));
+    assert_int_equal(cpu_policy_xcr0(&p), 0);
+}
+
+/* The toolstack's own library takes every policy, and would list exactly the same leaves. */
+static void libxc_agrees(void **state)
+{
+    void *lib = dlopen("libxenguest.so.4.17", RTLD_NOW);
+    int (*from)(void *, const xen_cpuid_leaf_t *, uint32_t, uint32_t *, uint32_t *);
+    int (*to)(const void *, xen_cpuid_leaf_t *, uint32_t *);
+    static uint64_t opaque[8192];
+    static xen_cpuid_leaf_t back[CPU_POLICY_MAX_LEAVES];
+    unsigned int n;
+
+    if (!lib)
+        fail_msg("libxenguest.so.4.17 is missing: apt-get install libxenmisc4.17");
+    *(void **)&from = dlsym(lib, "x86_cpuid_copy_from_buffer");
+    *(void **)&to = dlsym(lib, "x86_cpuid_copy_to_buffer");
+    assert_true(from && to);
+    for (n = 0; n < CPU_POLICIES; n++) {
+        const struct cpu_policy *p = &all.of[n];
+        uint32_t leaf, subleaf, nr = ARRAY_SIZE(back);
+
+        memset(opaque, 0, sizeof(opaque));
+        assert_int_equal(from(opaque, p->leaf, p->nr, &leaf, &subleaf), 0);
+        assert_int_equal(to(opaque, back, &nr), 0);
+        assert_int_equal(nr, p->nr);
+        assert_memory_equal(back, p->leaf, nr * sizeof(back[0]));
+    }
+    dlclose(lib);
 }
 
 static void random_updates_stay_within_bounds(void **state)
@@ -479,6 +550,12 @@ static void dynamic_fields(void **state)
     assert_int_equal(l.a, 7);
     assert_int_equal(l.b, 0x340);
     assert_int_equal(l.c | l.d, 0);
+    env.xcr0 = 0x87;                    /* AVX, then ZMM high at its aligned place */
+    cpuid_guest(pv, &env, 0xd, 1, &l);
+    assert_int_equal(l.b, 0x340 + 0x400);
+    cpuid_guest(&all.of[CPU_POLICY_PV_DEFAULT], &env, 0xd, 2, &l);
+    assert_int_equal(l.a, 0x100);
+    assert_int_equal(l.b, 0x240);
     cpuid_guest(pv, &env, 7, 3, &l);
     assert_int_equal(l.a | l.b | l.c | l.d, 0);
     cpuid_guest(pv, &env, 0x16, 0, &l);
@@ -514,6 +591,11 @@ int main(void)
         cmocka_unit_test_setup(bad_msrs_are_refused, on_epyc),
         cmocka_unit_test_setup(less_is_accepted, on_epyc),
         cmocka_unit_test_setup(new_leaves_are_sorted_in, on_epyc),
+        cmocka_unit_test_setup(dynamic_bits_are_tolerated, on_epyc),
+        cmocka_unit_test_setup(fewer_components_mean_fewer_features, on_xeon),
+        cmocka_unit_test_setup(libxc_agrees, on_epyc),
+        cmocka_unit_test_setup(libxc_agrees, on_xeon),
+        cmocka_unit_test_setup(libxc_agrees, on_this_cpu),
         cmocka_unit_test_setup(random_updates_stay_within_bounds, on_xeon),
         cmocka_unit_test_setup(hypervisor_leaves, on_epyc),
         cmocka_unit_test_setup(dynamic_fields, on_xeon),

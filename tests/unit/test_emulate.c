@@ -471,6 +471,13 @@ static void user_mode_has_no_privilege(void **state)
     assert_int_equal(RUN(0x0f, 0xa2), EMUL_DONE);
     assert_int_equal(RUN(0x0f, 0x31), EMUL_DONE);
     assert_int_equal(RUN(0xec), EMUL_DONE);
+    assert_int_equal(RUN(0x0f, 0x01, 0xe0), EMUL_DONE);         /* smsw %eax */
+    assert_int_equal(RUN(0x0f, 0x01, 0xd0), EMUL_DONE);
+    w.answer = 0x500000006;
+    assert_int_equal(RUN(0x0f, 0x33), EMUL_DONE);               /* rdpmc */
+    assert_int_equal(w.asked, 'p');
+    assert_int_equal(regs.rax, 6);
+    assert_int_equal(regs.rdx, 5);
 }
 
 static void msrs_cpuid_tsc(void **state)
@@ -528,6 +535,30 @@ static void control_and_debug_registers(void **state)
     assert_int_equal(RUN(0x0f, 0x01, 0xd1), EMUL_DONE);         /* xsetbv */
     assert_int_equal(w.asked, 'X');
     assert_int_equal(w.val, 7);
+    w.answer = 0x300000007;
+    assert_int_equal(RUN(0x0f, 0x01, 0xd0), EMUL_DONE);         /* xgetbv */
+    assert_int_equal(w.asked, 'x');
+    assert_int_equal(regs.rax, 7);
+    assert_int_equal(regs.rdx, 3);
+}
+
+static void msw_in_memory_can_fault(void **state)
+{
+    w.readable = 1;
+    assert_int_equal(RUN(0x0f, 0x01, 0x37), EMUL_FAULT);        /* lmsw (%rdi) */
+    assert_int_equal(ctx.fault.vector, X86_VEC_PF);
+    assert_int_equal(ctx.fault.error_code, 0);
+    assert_int_equal(RUN(0x0f, 0x01, 0x27), EMUL_FAULT);        /* smsw (%rdi) */
+    assert_int_equal(ctx.fault.error_code, X86_PFEC_WRITE);
+    assert_int_equal(regs.rip, 0x1000);
+    w.refuse = true;
+    assert_int_equal(RUN(0x0f, 0x01, 0xf0), EMUL_FAULT);
+    assert_int_equal(RUN(0x0f, 0x01, 0xe0), EMUL_FAULT);
+    assert_int_equal(RUN(0x0f, 0x01, 0xd0), EMUL_FAULT);
+    assert_int_equal(RUN(0x0f, 0x33), EMUL_FAULT);
+    assert_int_equal(RUN(0x0f, 0x31), EMUL_FAULT);
+    assert_int_equal(RUN(0x0f, 0x21, 0xc0), EMUL_FAULT);
+    assert_int_equal(regs.rip, 0x1000);
 }
 
 static void quiet_instructions(void **state)
@@ -637,6 +668,7 @@ int main(void)
         cmocka_unit_test_setup(user_mode_has_no_privilege, new_world),
         cmocka_unit_test_setup(msrs_cpuid_tsc, new_world),
         cmocka_unit_test_setup(control_and_debug_registers, new_world),
+        cmocka_unit_test_setup(msw_in_memory_can_fault, new_world),
         cmocka_unit_test_setup(quiet_instructions, new_world),
         cmocka_unit_test_setup(string_output, new_world),
         cmocka_unit_test_setup(string_input_faults_before_reading_the_port, new_world),

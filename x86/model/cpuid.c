@@ -142,6 +142,52 @@ static uint32_t compact_size(const struct cpu_policy *p, uint64_t xcr0)
     return size;
 }
 
+/* ---- Which leaves a policy lists ---- */
+
+/* Does p's own content say that it has this leaf? The list ends where libxc's does. */
+static bool listed(const struct cpu_policy *p, uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid_leaf l;
+    uint64_t components;
+
+    if (leaf >= XEN_CPUID_FIRST_LEAF && leaf < EXT_LEAF)
+        return true;
+    if (leaf > cpu_policy_leaf(p, leaf & EXT_LEAF, 0).a)
+        return leaf == 0 || leaf == EXT_LEAF;
+    if (subleaf == 0 || subleaf == NO_SUBLEAF)
+        return true;
+    switch (leaf) {
+    case 0x4:       /* up to the first that is no cache */
+        return cpu_policy_leaf(p, leaf, subleaf - 1).a & 0x1f;
+    case 0x7:
+        return subleaf <= cpu_policy_leaf(p, leaf, 0).a;
+    case 0xb:       /* up to the first that is no level */
+        return cpu_policy_leaf(p, leaf, subleaf - 1).c >> 8 & 0xff;
+    default:        /* 0xd: up to the highest component of XCR0 and XSS */
+        l = cpu_policy_leaf(p, leaf, 1);
+        components = cpu_policy_xcr0(p) | (uint64_t)l.d << 32 | l.c;
+        return subleaf == 1 || components >> subleaf;
+    }
+}
+
+void cpu_policy_trim(struct cpu_policy *p)
+{
+    bool keep[CPU_POLICY_MAX_LEAVES];
+    unsigned int n, kept = 0;
+
+    for (n = 0; n < p->nr; n++) {
+        xen_cpuid_leaf_t *l = &p->leaf[n];
+
+        keep[n] = listed(p, l->leaf, l->subleaf);
+        if (!keep[n])
+            l->a = l->b = l->c = l->d = 0;      /* it says nothing about the next one */
+    }
+    for (n = 0; n < p->nr; n++)
+        if (keep[n])
+            p->leaf[kept++] = p->leaf[n];
+    p->nr = kept;
+}
+
 /* ---- Reading the CPU ---- */
 
 static void append(struct cpu_policy *p, uint32_t leaf, uint32_t subleaf, struct cpuid_leaf v)
@@ -150,51 +196,25 @@ static void append(struct cpu_policy *p, uint32_t leaf, uint32_t subleaf, struct
         p->leaf[p->nr++] = (xen_cpuid_leaf_t){ leaf, subleaf, v.a, v.b, v.c, v.d };
 }
 
-/*
- * Is this the last subleaf that exists? v is its content, first that of subleaf 0;
- * components are the XSAVE ones seen so far.
- */
-static bool last_subleaf(uint32_t leaf, uint32_t subleaf, const struct cpuid_leaf *first,
-                         const struct cpuid_leaf *v, uint64_t components)
+/* All of a span that is not above limit. */
+static void read_span(struct cpu_policy *p, const struct cpu_host *host, const struct span *s, uint32_t limit)
 {
-    switch (leaf) {
-    case 0x4:
-        return !(v->a & 0x1f);          /* no such cache */
-    case 0x7:
-        return subleaf >= first->a;
-    case 0xb:
-        return !(v->c >> 8 & 0xff);     /* no such level */
-    default:
-        return subleaf >= 1 && !(components >> subleaf >> 1);
-    }
-}
+    uint32_t leaf, sub, count = s->subleaves ? s->subleaves : 1;
 
-static void read_subleaves(struct cpu_policy *p, const struct cpu_host *host, const struct span *s)
-{
-    struct cpuid_leaf first = { 0 }, v;
-    uint64_t components = 0;
-    uint32_t n;
+    for (leaf = s->first; leaf <= s->last && leaf <= limit; leaf++)
+        for (sub = 0; sub < count; sub++) {
+            struct cpuid_leaf v = { 0 };
 
-    for (n = 0; n < s->subleaves; n++) {
-        host->cpuid(s->first, n, &v);
-        if (n == 0)
-            first = v;
-        if (n == 0)
-            components = (uint64_t)v.d << 32 | v.a;
-        else if (n == 1)
-            components |= (uint64_t)v.d << 32 | v.c;
-        else if (s->first == 0x4 && !(v.a & 0x1f))
-            return;
-        append(p, s->first, n, v);
-        if (last_subleaf(s->first, n, &first, &v, components))
-            return;
-    }
+            if (leaf < XEN_CPUID_FIRST_LEAF || leaf >= EXT_LEAF)
+                host->cpuid(leaf, sub, &v);
+            append(p, leaf, s->subleaves ? sub : NO_SUBLEAF, v);
+        }
 }
 
 static void read_cpu(struct cpu_policy *p, const struct cpu_host *host)
 {
     struct cpuid_leaf v;
-    uint32_t last_basic, last_ext, leaf;
+    uint32_t last_basic, last_ext;
     unsigned int n;
 
     *p = (struct cpu_policy){ 0 };
@@ -202,22 +222,10 @@ static void read_cpu(struct cpu_policy *p, const struct cpu_host *host)
     last_basic = MIN(v.a, LAST_BASIC);
     host->cpuid(EXT_LEAF, 0, &v);
     last_ext = v.a >= EXT_LEAF ? MIN(v.a, LAST_EXT) : EXT_LEAF;
-    for (n = 0; n < ARRAY_SIZE(spans); n++) {
-        const struct span *s = &spans[n];
-        uint32_t limit = s->first >= EXT_LEAF ? last_ext :
-                         s->first >= XEN_CPUID_FIRST_LEAF ? s->last : last_basic;
-
-        if (s->subleaves && s->first <= limit) {
-            read_subleaves(p, host, s);
-            continue;
-        }
-        for (leaf = s->first; leaf <= s->last && leaf <= limit; leaf++) {
-            v = (struct cpuid_leaf){ 0 };
-            if (leaf < XEN_CPUID_FIRST_LEAF || leaf >= EXT_LEAF)
-                host->cpuid(leaf, 0, &v);
-            append(p, leaf, NO_SUBLEAF, v);
-        }
-    }
+    for (n = 0; n < ARRAY_SIZE(spans); n++)
+        read_span(p, host, &spans[n], spans[n].first >= EXT_LEAF ? last_ext :
+                  spans[n].first >= XEN_CPUID_FIRST_LEAF ? spans[n].last : last_basic);
+    cpu_policy_trim(p);
     if (!host->read_msr(MSR_PLATFORM_INFO, &p->platform_info))
         p->platform_info = 0;
     if (!cpu_policy_has(p, XEN_X86_FEATURE_ARCH_CAPS) || !host->read_msr(MSR_IA32_ARCH_CAPS, &p->arch_caps))
@@ -322,7 +330,7 @@ static void store_leaf(struct cpu_policy *p, const struct cpu_policy *max, xen_c
     }
     cpu_policy_mask_data(&l);
     if (n == p->nr || p->leaf[n].leaf != l.leaf || p->leaf[n].subleaf != l.subleaf) {
-        if (!(l.a | l.b | l.c | l.d) || p->nr == CPU_POLICY_MAX_LEAVES)
+        if (p->nr == CPU_POLICY_MAX_LEAVES)
             return;
         for (k = p->nr++; k > n; k--)
             p->leaf[k] = p->leaf[k - 1];

@@ -141,8 +141,11 @@ void cpu_policy_restrict(struct cpu_policy *p, enum cpu_guest_class class);
 /* Clears the data fields of one leaf that guests have no business with. */
 void cpu_policy_mask_data(xen_cpuid_leaf_t *l);
 
-/* Brings dependent fields in line with the feature bits: common AMD bits, XSAVE, ... */
+/* Brings dependent fields in line with the feature bits (AMD's common ones, XSAVE), and trims. */
 void cpu_policy_settle(struct cpu_policy *p);
+
+/* Removes the leaves that the policy's own content says it has not. */
+void cpu_policy_trim(struct cpu_policy *p);
 
 /* Bits of a leaf's registers that are feature words. */
 struct cpuid_leaf cpu_feature_bits(uint32_t leaf, uint32_t subleaf);

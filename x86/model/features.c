@@ -287,6 +287,7 @@ void cpu_policy_settle(struct cpu_policy *p)
             cpu_policy_set(p, needs[n][0], false);
     settle_common(p);
     settle_xsave(p);
+    cpu_policy_trim(p);
 }
 
 void cpu_policy_restrict(struct cpu_policy *p, enum cpu_guest_class class)
