@@ -93,7 +93,7 @@ static struct timer_queue *lock_queue(struct timer *t)
         struct timer_queue *q = pcpus[cpu]->timers;
 
         lock(&q->lock);
-        if (t->cpu == cpu)
+        if (__atomic_load_n(&t->cpu, __ATOMIC_RELAXED) == cpu)
             return q;
         unlock(&q->lock);
     }
@@ -161,7 +161,7 @@ void timer_move(struct timer *t, unsigned to)
         bool same;
 
         lock_two(from, to);
-        same = t->cpu == from;
+        same = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED) == from;
         if (same) {
             bool set = heap_holds(&t->node);
 
