@@ -55,9 +55,10 @@ enum { DOMS = 4, SLOTS = 512, WORLD_FRAMES = 4096 };
 static struct domain doms[DOMS];
 static struct vcpu vcpus[DOMS];
 static mfn_t l1[DOMS];
-static uint64_t tlb[DOMS][SLOTS];
+static _Atomic uint64_t tlb[DOMS][SLOTS];
 static bool guests_honest, arguments_decay;
-static unsigned restarts, budget_units;
+static _Atomic unsigned restarts;
+static unsigned budget_units;
 static uint64_t m2p_table[FAKE_FRAMES];
 struct domain *dom0 = &doms[0];
 
@@ -69,17 +70,16 @@ static _Atomic uint64_t *slot_of(unsigned d, unsigned i) { return (_Atomic uint6
 
 void machine_flush(cpumask_t cpus, enum flush what, uint64_t va)
 {
-    uint64_t *t, held;
+    uint64_t seen, held;
 
     for (unsigned d = 0; d < DOMS; d++) {
         for (unsigned i = 0; (cpus & doms[d].dirty_cpus) && i < SLOTS; i++) {
-            t = &tlb[d][i];
-            if (*t && *t != *slot_of(d, i)) {
-                held = frame_of(mfn(pte_mfn(*t)))->refs;
-                assert_true((held & REFS_COUNT) > !!(held & REFS_OWNED));
-                assert_true(!(*t & PTE_RW) || (frame_of(mfn(pte_mfn(*t)))->type & TYPE_COUNT));
-            }
-            *t = 0;
+            seen = atomic_exchange(&tlb[d][i], 0);
+            if (!seen || seen == *slot_of(d, i))
+                continue;
+            held = frame_of(mfn(pte_mfn(seen)))->refs;
+            assert_true((held & REFS_COUNT) > !!(held & REFS_OWNED));
+            assert_true(!(seen & PTE_RW) || (frame_of(mfn(pte_mfn(seen)))->type & TYPE_COUNT));
         }
     }
     fake_core_flush(cpus, what, va);
