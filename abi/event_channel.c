@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The event channel hypercalls: <xen/event_channel.h>, from the guest's structures to core/port.h and back. */
+/*
+ * The event channel hypercalls: <xen/event_channel.h>, from the guest's structures to core/port.h and back.
+ */
 #include "abi/hypercall.h"
 #include "core/port.h"
 

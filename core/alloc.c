@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The frame allocator: free RAM as blocks of 2^order frames, aligned to their size, that split and merge with their buddies.
+ * The frame allocator: free RAM as blocks of 2^order frames, aligned to their size, that split and merge
+ * with their buddies.
  *
- * Zones: zone z holds the blocks that start in frames [2^z, 2^(z+1)). Frame 0 is never ours (0 ends a list), so no block
- * crosses a zone, no merge leaves one, and "below 2^b bytes" is "in the zones below b - 12". Requests take from the highest
- * zone that they may, so low memory is left for those who need it.
+ * Zones: zone z holds the blocks that start in frames [2^z, 2^(z+1)). Frame 0 is never ours (0 ends a
+ * list), so no block crosses a zone, no merge leaves one, and "below 2^b bytes" is "in the zones below b -
+ * 12". Requests take from the highest zone that they may, so low memory is left for those who need it.
  *
- *   A1  every frame of a free block has REFS_FREE; only the head has its order in `cursor`, the others NOT_HEAD
+ *   A1  every frame of a free block has REFS_FREE; only the head has its order in `cursor`, the others
+ *       NOT_HEAD
  *   A2  no block and its buddy are both free heads of one order (below MAX_ORDER): they would have merged
  *   A3  zone->orders has a bit for exactly the orders whose list is not empty
  *
- * Lists, heads' REFS_FREE and cursors are under the FRAMES lock. Frames inside a block are nobody else's business between
- * its removal and its return: a CPU that merges looks only at heads of blocks, as buddies are aligned to their size. So
- * the inside of a block is marked and unmarked without the lock.
+ * Lists, heads' REFS_FREE and cursors are under the FRAMES lock. Frames inside a block are nobody else's
+ * business between its removal and its return: a CPU that merges looks only at heads of blocks, as buddies
+ * are aligned to their size. So the inside of a block is marked and unmarked without the lock.
  */
 #include "core/frame.h"
 
@@ -90,7 +92,10 @@ static void block_insert(uint32_t n, unsigned order)
     block_link(n, order);
 }
 
-/* Removes a block of `order` from the highest zone below `limit` that has one, splitting a larger one; 0: none. */
+/*
+ * Removes a block of `order` from the highest zone below `limit` that has one, splitting a larger one; 0:
+ * none.
+ */
 static uint32_t block_remove(unsigned order, unsigned limit)
 {
     for (unsigned z = limit; z-- > 0; ) {
@@ -115,7 +120,10 @@ static uint32_t block_remove(unsigned order, unsigned limit)
 
 /* ---- Frames ---- */
 
-/* The frames of a block just removed become ordinary ones; no CPU keeps a translation to them from their former life. */
+/*
+ * The frames of a block just removed become ordinary ones; no CPU keeps a translation to them from their
+ * former life.
+ */
 static void block_clean(uint32_t n, unsigned order)
 {
     cpumask_t stale = 0;
@@ -157,7 +165,8 @@ void frames_free(mfn_t m, unsigned order, bool dirty)
     uint64_t mark = REFS_FREE | (dirty ? REFS_DIRTY : 0);
     uint32_t n = (uint32_t)m.n;
 
-    ASSERT(order <= MAX_ORDER && m.n != 0 && !(m.n & ((1ull << order) - 1)) && m.n + (1ull << order) <= frame_count);
+    ASSERT(order <= MAX_ORDER && m.n != 0 && !(m.n & ((1ull << order) - 1)));
+    ASSERT(m.n + (1ull << order) <= frame_count);
     for (uint32_t i = 0; i < 1u << order; i++) {
         struct frame *f = &frame_table[n + i];
 
@@ -226,11 +235,18 @@ void hv_pages_free(void *p, unsigned order)
     frames_free(m, order, true);
 }
 
-/* ---- Small pieces: pages cut into objects of one size; `cursor` holds a page's state, links join pages with room ---- */
+/*
+ * ---- Small pieces: pages cut into objects of one size; `cursor` holds a page's state, links join pages
+ * with room ----
+ */
 
-enum { SLAB_MIN_SHIFT = 5, SLAB_MAX_SHIFT = 11, SLAB_CLASSES = SLAB_MAX_SHIFT - SLAB_MIN_SHIFT + 1, NO_OBJECT = 0xff };
+enum { SLAB_MIN_SHIFT = 5, SLAB_MAX_SHIFT = 11, NO_OBJECT = 0xff };
+enum { SLAB_CLASSES = SLAB_MAX_SHIFT - SLAB_MIN_SHIFT + 1 };
 
-/* cursor of a slab page: objects in use, and the first free one; each free object begins with the index of the next. */
+/*
+ * cursor of a slab page: objects in use, and the first free one; each free object begins with the index of
+ * the next.
+ */
 #define SLAB_USED(cursor)      ((cursor) & 0xffu)
 #define SLAB_FIRST(cursor)     ((cursor) >> 8)
 #define SLAB_CURSOR(used, first) ((uint16_t)((used) | (first) << 8))

@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The FIFO form of pending events: a word for each port in pages of the guest, and for each vCPU 16 queues, by priority,
- * linked through these words. <xen/event_channel.h>, "FIFO ABI"; the guest is the consumer, we are the producer.
+ * The FIFO form of pending events: a word for each port in pages of the guest, and for each vCPU 16 queues,
+ * by priority, linked through these words. <xen/event_channel.h>, "FIFO ABI"; the guest is the consumer, we
+ * are the producer.
  *
- * A guest may write anything there at any time: each word is changed by one atomic operation, whose result is all that we
- * believe; nothing we do follows a link, and no step is repeated because of what a word says.
+ * A guest may write anything there at any time: each word is changed by one atomic operation, whose result
+ * is all that we believe; nothing we do follows a link, and no step is repeated because of what a word
+ * says.
  *
- *   raise    set PENDING. If it was MASKED or LINKED we are done: who unmasks it links it; who consumes it clears LINKED
- *            first and looks at PENDING then.
- *   link     set LINKED; or our number into the LINK field of the queue's old tail. If that was still LINKED, the guest will
- *            come to us through it. If not, the guest has consumed it: what we wrote there means nothing (the guest looks
- *            at LINK only in the moment in which it clears LINKED), we take it out again and store our number in the
- *            control block as the new head. Then we are the tail, and the ready bit says that there is something.
+ *   raise    set PENDING. If it was MASKED or LINKED we are done: who unmasks it links it; who consumes it
+ *            clears LINKED first and looks at PENDING then.
+ *   link     set LINKED; or our number into the LINK field of the queue's old tail; become the tail. If the
+ *            old tail was still LINKED, the guest is not through with the queue and will come to us. If
+ *            not, the guest has consumed it and the queue is empty: what we wrote there means nothing (the
+ *            guest looks at LINK only in the moment in which it clears LINKED) and we take it out again; we
+ *            are the new head, in the control block, and only then is the ready bit set. So a ready bit
+ *            always comes with a head that was not read yet: the guest never goes back to a port that it
+ *            consumed and that may be in another queue by now.
  *
- * The tails and the control block of a vCPU are under a spin bit of its own: it is the innermost of all locks, whoever
- * holds it takes nothing else, so events can be raised with any lock held. port->queue is where the port was linked last;
- * it changes under the spin bit of the old queue, right after LINKED was set there. That keeps the old queue from taking
- * us for its tail when we are linked in another one.
+ * The tails and the control block of a vCPU are under a spin bit of its own: it is the innermost of all
+ * locks, whoever holds it takes nothing else, so events can be raised with any lock held. port->queue is
+ * where the port was linked last; it changes under the spin bit of the old queue, right after LINKED was
+ * set there. That keeps the old queue from taking us for its tail when we are linked in another one.
  */
 #include "core/frame.h"
 #include "core/port_table.h"
@@ -75,12 +80,12 @@ static void spin_give(struct fifo_vcpu *fv)
 
 /* ---- Queues ---- */
 
-/* Takes the spin bit of the vCPU in whose queue the port was last, or will be for the first time. */
-static struct fifo_vcpu *take_queue(struct domain *d, struct port *p, unsigned want, unsigned *queue)
+/* Takes the spin bit of the vCPU in whose queue the port was last; vCPU 0 stands in for none. */
+static struct fifo_vcpu *take_queue(struct domain *d, struct port *p, unsigned *queue)
 {
     for (;;) { /* again only if another CPU linked the port elsewhere meanwhile */
         unsigned q = p->queue;
-        struct fifo_vcpu *fv = d->vcpu[(q == QUEUE_NONE ? want : q) >> 4]->fifo;
+        struct fifo_vcpu *fv = d->vcpu[q == QUEUE_NONE ? 0 : q >> 4]->fifo;
 
         spin_take(fv);
         if (q == p->queue) {
@@ -91,23 +96,21 @@ static struct fifo_vcpu *take_queue(struct domain *d, struct port *p, unsigned w
     }
 }
 
-/* Appends the port, whose LINKED is set. The ready bits as they were. */
-static uint32_t append(struct fifo *f, struct fifo_vcpu *fv, unsigned priority, evtchn_port_t nr)
+/* Appends the port, whose LINKED is set. True if the guest must be told: the queue has a new head. */
+static bool append(struct fifo *f, struct fifo_vcpu *fv, unsigned priority, evtchn_port_t nr)
 {
     evtchn_port_t tail = fv->tail[priority];
-    bool linked = false;
 
+    fv->tail[priority] = nr;
     if (tail && tail != nr) {
         word_t *w = word_of(f, tail);
 
-        linked = atomic_fetch_or(w, nr) & LINKED;
-        if (!linked)
-            atomic_fetch_and(w, ~(event_word_t)EVTCHN_FIFO_LINK_MASK);
+        if (atomic_fetch_or(w, nr) & LINKED)
+            return false;
+        atomic_fetch_and(w, ~(event_word_t)EVTCHN_FIFO_LINK_MASK);
     }
-    fv->tail[priority] = nr;
-    if (!linked)
-        __atomic_store_n(&fv->control->head[priority], nr, __ATOMIC_SEQ_CST);
-    return __atomic_fetch_or(&fv->control->ready, 1u << priority, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&fv->control->head[priority], nr, __ATOMIC_SEQ_CST);
+    return !(__atomic_fetch_or(&fv->control->ready, 1u << priority, __ATOMIC_SEQ_CST) & 1u << priority);
 }
 
 static struct vcpu *link_port(struct domain *d, struct fifo *f, struct port *p, evtchn_port_t nr, word_t *w)
@@ -115,12 +118,12 @@ static struct vcpu *link_port(struct domain *d, struct fifo *f, struct port *p, 
     struct vcpu *v = d->vcpu[p->vcpu];
     unsigned priority = p->priority, want, queue;
     struct fifo_vcpu *fv;
-    uint32_t ready;
+    bool tell;
 
     if (!v || !v->fifo)
         return NULL;
     want = v->id << 4 | priority;
-    fv = take_queue(d, p, want, &queue);
+    fv = take_queue(d, p, &queue);
     if (atomic_fetch_or(w, LINKED) & LINKED) {
         spin_give(fv);
         return NULL;
@@ -135,9 +138,9 @@ static struct vcpu *link_port(struct domain *d, struct fifo *f, struct port *p, 
             spin_take(fv);
         }
     }
-    ready = append(f, fv, priority, nr);
+    tell = append(f, fv, priority, nr);
     spin_give(fv);
-    return ready & 1u << priority ? NULL : v;
+    return tell ? v : NULL;
 }
 
 /* ---- Operations ---- */
@@ -278,7 +281,10 @@ static void park_pending(struct domain *d)
     }
 }
 
-/* The queues are there before events go to them; events that are being raised in this moment may be lost, as the ABI says. */
+/*
+ * The queues are there before events go to them; events that are being raised in this moment may be lost,
+ * as the ABI says.
+ */
 static void attach(struct domain *d, struct fifo *f)
 {
     for (unsigned i = 0; i < d->max_vcpus; i++)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ticket locks: who comes first is served first. The next ticket is in the high half of the word, the one being served in
- * the low half; the two are equal while nobody holds the lock.
+ * Ticket locks: who comes first is served first. The next ticket is in the high half of the word, the one
+ * being served in the low half; the two are equal while nobody holds the lock.
  *
- * Each CPU notes the classes that it holds, so that taking a lock against the order of LOCK_ORDER stops a debug build at
- * once, deadlock or not.
+ * Each CPU notes the classes that it holds, so that taking a lock against the order of LOCK_ORDER stops a
+ * debug build at once, deadlock or not.
  */
 #include "core/lock.h"
 

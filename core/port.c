@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ports: one-bit messages between domains. Binding two ports makes a channel; sending on one raises the other and wakes
- * a vCPU. Bits merge: ten sends before the reader looks are one.
+ * Ports: one-bit messages between domains. Binding two ports makes a channel; sending on one raises the
+ * other and wakes a vCPU. Bits merge: ten sends before the reader looks are one.
  *
  * Numbers are given out lowest first. Sending, unmasking and raising take no lock; why that is safe stands in
  * core/port_table.h.
@@ -269,7 +269,8 @@ static int connect(struct domain *d, struct domain *r, evtchn_port_t remote_port
     p->peer = r;
     q->peer = d;
     port_open(d, p, *out, BINDING(EVTCHNSTAT_interdomain, r->id, remote_port), 0);
-    atomic_store(&q->bind, BINDING(EVTCHNSTAT_interdomain, d->id, *out)); /* from here on they may send to p */
+    /* From here on they may send to p. */
+    atomic_store(&q->bind, BINDING(EVTCHNSTAT_interdomain, d->id, *out));
     port_raise(d, p, *out);
     return 0;
 }
@@ -399,7 +400,10 @@ static void finish(struct domain *d, struct port *p, evtchn_port_t nr)
     ps->in_use--;
 }
 
-/* p is open; d's lock and its peer's are held. The references on d and its peer are the caller's afterwards. */
+/*
+ * p is open; d's lock and its peer's are held. The references on d and its peer are the caller's
+ * afterwards.
+ */
 static void close_locked(struct domain *d, struct port *p, evtchn_port_t nr)
 {
     binding_t b = p->bind;
@@ -426,8 +430,9 @@ void port_abandon(struct domain *d, struct port *p, evtchn_port_t nr)
 }
 
 /*
- * The peer's lock may come before ours: then ours is dropped and both are taken in order, and if the port is bound
- * otherwise by then the caller begins again. Only the peer can do that, with two hypercalls of its own for each round.
+ * The peer's lock may come before ours: then ours is dropped and both are taken in order, and if the port
+ * is bound otherwise by then the caller begins again. Only the peer can do that, with two hypercalls of its
+ * own for each round.
  */
 int port_close(struct domain *d, evtchn_port_t nr)
 {
@@ -466,8 +471,8 @@ int port_close(struct domain *d, evtchn_port_t nr)
 }
 
 /*
- * Closes every port from the cursor up, which ends at 0. The caller holds a reference on d. Two who do this at once spoil
- * only each other's cursor: they look at in_use afterwards.
+ * Closes every port from the cursor up, which ends at 0. The caller holds a reference on d. Two who do this
+ * at once spoil only each other's cursor: they look at in_use afterwards.
  */
 static int close_all(struct domain *d)
 {
@@ -545,9 +550,9 @@ static void dump_port(struct domain *d, struct port *p, evtchn_port_t nr)
     const struct port_ops *ops = d->ports->ops;
     binding_t b = p->bind;
 
-    hv_log(LOG_INFO, "  port %u state %s dom %u number %u vcpu %u priority %u%s%s", nr, states[binding_state(b)],
-           binding_dom(b), binding_number(b), p->vcpu, p->priority, ops->is_pending(d, p, nr) ? " pending" : "",
-           ops->is_masked(d, p, nr) ? " masked" : "");
+    hv_log(LOG_INFO, "  port %u state %s dom %u number %u vcpu %u priority %u%s%s", nr,
+           states[binding_state(b)], binding_dom(b), binding_number(b), p->vcpu, p->priority,
+           ops->is_pending(d, p, nr) ? " pending" : "", ops->is_masked(d, p, nr) ? " masked" : "");
 }
 
 void ports_dump(struct domain *d)

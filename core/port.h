@@ -13,7 +13,10 @@
 struct vcpu;
 struct domain;
 
-/* Life. ports_init: 0 or -ENOMEM. ports_kill closes all (budgeted: -ERESTART), both ends; ports_free frees the memory. */
+/*
+ * Life. ports_init: 0 or -ENOMEM. ports_kill closes all (budgeted: -ERESTART), both ends; ports_free frees
+ * the memory.
+ */
 int ports_init(struct domain *d, unsigned max_ports);
 __must_check int ports_kill(struct domain *d);
 void ports_free(struct domain *d);
@@ -21,7 +24,10 @@ void ports_free(struct domain *d);
 int ports_init_vcpu(struct vcpu *v);
 void ports_fini_vcpu(struct vcpu *v);
 
-/* Raises a virq: per-vCPU ones on v; global ones on whoever bound them (dom0 by default). Lock-free; any CPU, any lock. */
+/*
+ * Raises a virq: per-vCPU ones on v; global ones on whoever bound them (dom0 by default). Lock-free; any
+ * CPU, any lock.
+ */
 void virq_raise(struct vcpu *v, unsigned virq);
 void virq_raise_global(unsigned virq);
 
@@ -40,7 +46,10 @@ int port_alloc_unbound(struct domain *d, domid_t remote, evtchn_port_t *out);
 
 /* d is the caller; the new local port is pending at once. -ESRCH, -EINVAL, -ENOSPC, -ENOMEM. */
 int port_bind_interdomain(struct domain *d, domid_t remote, evtchn_port_t remote_port, evtchn_port_t *out);
-/* -EINVAL (no such virq; a global one not on vCPU 0), -EPERM, -ENOENT (no such vCPU), -EEXIST, -ENOSPC, -ENOMEM. */
+/*
+ * -EINVAL (no such virq; a global one not on vCPU 0), -EPERM, -ENOENT (no such vCPU), -EEXIST, -ENOSPC,
+ * -ENOMEM.
+ */
 int port_bind_virq(struct domain *d, unsigned virq, uint32_t vcpu, evtchn_port_t *out);
 int port_bind_ipi(struct domain *d, uint32_t vcpu, evtchn_port_t *out);
 /* -EINVAL, -EEXIST, -ENOSPC, -ENOMEM, or what machine_pirq_bind() says: it knows whose line it is. */
@@ -62,9 +71,9 @@ int fifo_set_priority(struct domain *d, evtchn_port_t port, uint32_t priority);
 
 /* ---- SCHEDOP_poll ----
  *
- * The poller sets PAUSE_BLOCKED, calls port_poll_begin(), looks with port_is_pending(), and calls port_poll_wake() if
- * something is pending already. Who raises a port marks it first and looks for pollers then: one of the
- * two sees the other. port_poll_wake() is also what the timeout calls.
+ * The poller sets PAUSE_BLOCKED, calls port_poll_begin(), looks with port_is_pending(), and calls
+ * port_poll_wake() if something is pending already. Who raises a port marks it first and looks for pollers
+ * then: one of the two sees the other. port_poll_wake() is also what the timeout calls.
  */
 void port_poll_begin(struct vcpu *v, uint32_t port); /* the port, or ~0u for any */
 bool port_poll_end(struct vcpu *v);                  /* true if it was still polling */

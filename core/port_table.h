@@ -2,27 +2,32 @@
 /*
  * Inside the ports: what core/port.c, virq.c, evtchn_2l.c and fifo.c share. Nobody else includes this.
  *
- * A domain's ports are structures in pages that are added as numbers get used and stay for the domain's life. A port's
- * binding is one word, its life in the state of that word:
+ * A domain's ports are structures in pages that are added as numbers get used and stay for the domain's
+ * life. A port's binding is one word, its life in the state of that word:
  *
  *   closed -> unbound | interdomain | pirq | virq | ipi -> closed;  unbound <-> interdomain
  *
- * Who may touch a field: [p] written under the owning domain's PORT lock (an interdomain pair: both domains' locks, lower
- * address first), read by any CPU; [a] atomic, any CPU; [I] set before the domain is published.
+ * Who may touch a field: [p] written under the owning domain's PORT lock (an interdomain pair: both
+ * domains' locks, lower address first), read by any CPU; [a] atomic, any CPU; [I] set before the domain is
+ * published.
  *
  * While no PORT lock is held:
  *   P1  a closed port has no users to come, no peer, and is not pending unless its guest wrote so itself
- *   P2  an interdomain port's peer is interdomain too and names this port; each holds a reference on the other's domain
- *   P3  chunk->used counts the ports of the chunk that are not closed (and port 0, which is never used); in_use all
+ *   P2  an interdomain port's peer is interdomain too and names this port; each holds a reference on the
+ *       other's domain
+ *   P3  chunk->used counts the ports of the chunk that are not closed (and port 0, which is never used);
+ *       in_use all
  *
  * Sending takes no lock. Who sends on, raises or looks at a port is one of its users for that moment:
  *
  *   sender:  users += 1; read bind; act by what it says;       users -= 1
- *   closer:  write bind (to closed or unbound); wait until users is 0; then drop the peer's reference, clear, reuse
+ *   closer:  write bind (to closed or unbound); wait until users is 0; then drop the peer's reference,
+ *            clear, reuse
  *
- * All four accesses are sequentially consistent, so either the sender reads the new binding, or the closer sees the user
- * and waits. Hence `peer`, the peer's domain, and the pages of event words stay valid for as long as a user acts on them.
- * The wait is short: a user takes no PORT lock and waits for nothing that a holder of one keeps from it.
+ * All four accesses are sequentially consistent, so either the sender reads the new binding, or the closer
+ * sees the user and waits. Hence `peer`, the peer's domain, and the pages of event words stay valid for as
+ * long as a user acts on them. The wait is short: a user takes no PORT lock and waits for nothing that a
+ * holder of one keeps from it.
  */
 #ifndef CORE_PORT_TABLE_H
 #define CORE_PORT_TABLE_H
@@ -40,14 +45,15 @@ typedef uint64_t binding_t;
 
 static inline unsigned binding_state(binding_t b)  { return b & 0xffff; }
 static inline domid_t binding_dom(binding_t b)     { return (domid_t)(b >> 16); }
-static inline uint32_t binding_number(binding_t b) { return (uint32_t)(b >> 32); } /* peer's port, virq or pirq */
+/* The peer's port, the virq or the pirq. */
+static inline uint32_t binding_number(binding_t b) { return (uint32_t)(b >> 32); }
 
 struct port {
     _Atomic binding_t bind;     /* [p] */
     struct domain *peer;        /* [p] while interdomain; read by users only */
     _Atomic uint32_t users;     /* [a] */
     _Atomic uint16_t vcpu;      /* [p] who is notified */
-    _Atomic uint16_t queue;     /* [a] FIFO: where it is, or was last, linked: vCPU << 4 | priority; see core/fifo.c */
+    _Atomic uint16_t queue;     /* [a] FIFO: where it was linked last: vCPU << 4 | priority */
     _Atomic uint8_t priority;   /* [p] FIFO */
     _Atomic uint8_t parked;     /* [a] FIFO: pending, but its event word does not exist yet */
 };
@@ -62,7 +68,10 @@ struct port_chunk {
 
 struct fifo;
 
-/* How pending events show in the guest's memory. Each is called by a user of the port or with the PORT lock held. */
+/*
+ * How pending events show in the guest's memory. Each is called by a user of the port or with the PORT lock
+ * held.
+ */
 struct port_ops {
     unsigned max_ports;
     /* Marks it pending; gives the vCPU that now has something new to look at, or NULL. */
@@ -136,7 +145,10 @@ void pirq_unbind(struct domain *d, unsigned pirq);
 /* Whether its vCPU is fixed. */
 bool virq_is_per_vcpu(unsigned virq);
 
-/* core/fifo.c: takes d back to 2-level. All ports closed, lock held; what it returns goes to fifo_free() without the lock. */
+/*
+ * core/fifo.c: takes d back to 2-level. All ports closed, lock held; what it returns goes to fifo_free()
+ * without the lock.
+ */
 __must_check struct fifo *fifo_detach(struct domain *d);
 void fifo_free(struct domain *d, struct fifo *f);
 

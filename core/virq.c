@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ports whose sender is the hypervisor: virtual interrupts (virqs) and the interrupt lines of devices (pirqs).
+ * Ports whose sender is the hypervisor: virtual interrupts (virqs) and the interrupt lines of devices
+ * (pirqs).
  *
- * A virq of a vCPU is bound once per vCPU; a global one has one binder in the machine, on its vCPU 0. v->virq_port[] says
- * which port it goes to (written under the PORT lock, read by anyone). Raising takes no lock: it becomes a user of the
- * port and looks again whether the port is still that virq's, see core/port_table.h; and a user of the global virq's slot,
- * in the same way, to keep the binder.
+ * A virq of a vCPU is bound once per vCPU; a global one has one binder in the machine, on its vCPU 0.
+ * v->virq_port[] says which port it goes to (written under the PORT lock, read by anyone). Raising takes no
+ * lock: it becomes a user of the port and looks again whether the port is still that virq's, see
+ * core/port_table.h; and a user of the global virq's slot, in the same way, to keep the binder.
  */
 #include "core/frame.h"
 #include "core/log.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The least of a machine for tests of one core part: an arena of frames, CPUs that are threads, TLBs that only count.
- * Included once by a test, after cmocka.h. A panic ends the test.
+ * The least of a machine for tests of one core part: an arena of frames, CPUs that are threads, TLBs that
+ * only count. Included once by a test, after cmocka.h. A panic ends the test.
  */
 #ifndef TESTS_UNIT_FAKE_CORE_H
 #define TESTS_UNIT_FAKE_CORE_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Domains for tests of one core part: made by hand, found by id, freed when the last reference drops, so that the
- * sanitizers see whoever uses one for too long. hypervisor memory is the C library's, for the same reason.
+ * Domains for tests of one core part: made by hand, found by id, freed when the last reference drops, so
+ * that the sanitizers see whoever uses one for too long. hypervisor memory is the C library's, for the same
+ * reason.
  */
 #ifndef TESTS_UNIT_FAKE_DOMAIN_H
 #define TESTS_UNIT_FAKE_DOMAIN_H
@@ -21,7 +22,7 @@ static _Atomic unsigned fake_notified[MAX_VCPUS]; /* vcpu_notify() calls, by vCP
 static _Atomic unsigned fake_woken[MAX_VCPUS];    /* PAUSE_BLOCKED cleared */
 static _Atomic int fake_frame_refs;               /* frame_get_type() less frame_put_type() */
 static _Atomic int fake_memory;                   /* pieces allocated less freed */
-static int fake_fail_alloc;                       /* this many allocations succeed, the next fails; 0: none fails */
+static int fake_fail_alloc;                       /* the n-th allocation from here fails; 0: none */
 
 static inline bool fake_alloc_fails(void)
 {

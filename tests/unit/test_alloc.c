@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * core/alloc.c: blocks split and merge without losing or doubling a frame, limits hold, stale CPUs are flushed, and small
- * pieces come back to whole pages. core/lock.c is under it, with its order checks.
+ * core/alloc.c: blocks split and merge without losing or doubling a frame, limits hold, stale CPUs are
+ * flushed, and small pieces come back to whole pages. core/lock.c is under it, with its order checks.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -174,7 +174,8 @@ static void stale_cpus_are_flushed_before_reuse(void **state)
     pcpu_online = 0xf;
     frames_add(mfn(16), mfn(32));
     m = frames_alloc(4, 0);
-    frame_of(mfn_plus(m, 9))->stamp = machine_flush_stamp(); /* one of the sixteen had a guest's mapping until now */
+    /* One of the sixteen had a guest's mapping until now. */
+    frame_of(mfn_plus(m, 9))->stamp = machine_flush_stamp();
     frames_free(m, 4, true);
     machine_flush(0x3, FLUSH_ALL, 0);
     before = fake_flushes;

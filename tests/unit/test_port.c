@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * core/port.c, virq.c and evtchn_2l.c: who may bind what, what a send does, what is left after a close, and that neither
- * a port nor a domain is used after its end, whoever sends at that moment.
+ * core/port.c, virq.c and evtchn_2l.c: who may bind what, what a send does, what is left after a close, and
+ * that neither a port nor a domain is used after its end, whoever sends at that moment.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -528,8 +528,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(the_lowest_number_is_given_first), T(numbers_out_of_range_are_refused),
         T(a_channel_carries_events_both_ways), T(only_the_one_named_may_bind_and_once), T(loopback),
-        T(closing_one_end_frees_the_other), T(virqs_of_a_vcpu), T(a_global_virq_has_one_binder), T(ipis), T(pirqs),
-        T(masked_events_wait), T(pollers_wake_even_for_masked_ports), T(a_dying_domain_closes_both_ends_in_pieces),
+        T(closing_one_end_frees_the_other), T(virqs_of_a_vcpu), T(a_global_virq_has_one_binder), T(ipis),
+        T(pirqs), T(masked_events_wait), T(pollers_wake_even_for_masked_ports),
+        T(a_dying_domain_closes_both_ends_in_pieces),
         T(reset_closes_all), T(no_memory_leaves_nothing_behind), T(nobody_uses_what_is_gone),
     };
 
