@@ -258,7 +258,7 @@ static void rep_stores_take_one_step(void **state)
 
 static void stores_across_entries_are_refused(void **state)
 {
-    const uint8_t movq[] = { 0x48, 0x89, 0x07 }, in[] = { 0xec };
+    const uint8_t movq[] = { 0x48, 0x89, 0x07 }, in[] = { 0xec }, ins[] = { 0x6c };
     struct cpu_regs regs = { .rdi = 0x1001 };
     struct decode_ctx ctx = { .regs = &regs, .code64 = true };
     struct ptwrite w;
@@ -267,6 +267,8 @@ static void stores_across_entries_are_refused(void **state)
     assert_int_equal(insn_decode(&i, movq, sizeof(movq), &ctx), INSN_OK);
     assert_false(emul_ptwrite(&w, &i, &regs, 0, 0, true));
     assert_int_equal(insn_decode(&i, in, sizeof(in), &ctx), INSN_OK);
+    assert_false(emul_ptwrite(&w, &i, &regs, 0, 0, true));
+    assert_int_equal(insn_decode(&i, ins, sizeof(ins), &ctx), INSN_OK);
     assert_false(emul_ptwrite(&w, &i, &regs, 0, 0, true));
 }
 
@@ -528,8 +530,13 @@ static void control_and_debug_registers(void **state)
     assert_int_equal(w.memory[2], 0);
     assert_int_equal(RUN(0x0f, 0x01, 0x37), EMUL_DONE);         /* lmsw (%rdi) */
     assert_int_equal(w.val, 0x8005003b);
-    assert_int_equal(RUN(0x0f, 0x23, 0xc2), EMUL_DONE);
+    assert_int_equal(RUN(0x0f, 0x23, 0xfa), EMUL_DONE);         /* mov %rdx,%db7 */
     assert_int_equal(w.asked, 'D');
+    assert_int_equal(w.nr, 7);
+    assert_int_equal(w.val, regs.rdx);
+    assert_int_equal(RUN(0x0f, 0x21, 0xf8), EMUL_DONE);
+    assert_int_equal(w.asked, 'd');
+    assert_int_equal(w.nr, 7);
     regs.rax = 7;
     regs.rcx = regs.rdx = 0;
     assert_int_equal(RUN(0x0f, 0x01, 0xd1), EMUL_DONE);         /* xsetbv */
@@ -634,6 +641,26 @@ static void address_size_limits_the_count(void **state)
     assert_int_equal(regs.rip, 0);
 }
 
+/* FS and GS have bases in 64-bit code, the others do not; INS always goes to ES. */
+static void string_segments(void **state)
+{
+    unsigned int n;
+
+    for (n = 0; n < SEG_COUNT; n++)
+        ctx.decode.seg_base[n] = 8 * n + 1;
+    for (n = 0; n < sizeof(w.memory); n++)
+        w.memory[n] = n;
+    assert_int_equal(RUN(0x65, 0x6c), EMUL_DONE);       /* insb */
+    assert_int_equal(w.memory[0], 0x88);
+    regs.rsi = 0x5001;
+    assert_int_equal(RUN(0x6e), EMUL_DONE);             /* outsb */
+    assert_int_equal(w.val, 1);
+    assert_int_equal(RUN(0x64, 0x6e), EMUL_DONE);
+    assert_int_equal(w.val, 2 + 8 * SEG_FS + 1);
+    assert_int_equal(RUN(0x65, 0x6e), EMUL_DONE);
+    assert_int_equal(w.val, 3 + 8 * SEG_GS + 1);
+}
+
 static void stores_are_not_privileged(void **state)
 {
     struct cpu_regs before = regs;
@@ -673,6 +700,7 @@ int main(void)
         cmocka_unit_test_setup(string_output, new_world),
         cmocka_unit_test_setup(string_input_faults_before_reading_the_port, new_world),
         cmocka_unit_test_setup(address_size_limits_the_count, new_world),
+        cmocka_unit_test_setup(string_segments, new_world),
         cmocka_unit_test_setup(stores_are_not_privileged, new_world),
         cmocka_unit_test_setup(missing_callbacks_mean_gp, new_world),
     };
