@@ -111,7 +111,7 @@ static bool prepare(const struct mem_map *map)
 /* Sends the messages; true when the CPU says that it is up. */
 static bool wake(struct x86_pcpu *c)
 {
-    *(uint64_t *)copy_of(trampoline_stack) = c->top->self;
+    *(uint64_t *)copy_of(trampoline_stack) = (uint64_t)&c->top->regs;
     *(uint64_t *)copy_of(trampoline_cpu) = (uint64_t)c;
     arrived = false;
     apic_send_init(c->core.apic_id);
