@@ -15,6 +15,8 @@
 
 enum { LIMIT_FRAMES = 1024, LIMIT_MAPTRACK = 16384 };
 
+struct grant_table grant_none = { .lock = LOCK_INIT(GRANT), .dead = true };
+
 static unsigned status_frames(unsigned nr)
 {
     return (unsigned)DIV_ROUNDUP(nr * GRANT_V2_PER_FRAME, GRANT_STATUS_PER_FRAME);
@@ -39,10 +41,8 @@ static uint8_t *page_new(struct domain *d)
 }
 
 /* Status pages for nr shared frames. Lock held. */
-static int grow_status(struct domain *d, unsigned nr)
+static int grow_status(struct domain *d, struct grant_table *t, unsigned nr)
 {
-    struct grant_table *t = d->grants;
-
     for (; t->nr_status < status_frames(nr); t->nr_status++) {
         t->status[t->nr_status] = page_new(d);
         if (!t->status[t->nr_status])
@@ -52,15 +52,14 @@ static int grow_status(struct domain *d, unsigned nr)
 }
 
 /* Lock held. What was made before a failure stays: it is within the limit. */
-static int grow(struct domain *d, unsigned nr)
+static int grow(struct domain *d, struct grant_table *t, unsigned nr)
 {
     const size_t size = GRANT_V1_PER_FRAME * sizeof(struct active);
-    struct grant_table *t = d->grants;
     unsigned n;
 
     if (nr > t->max_frames || t->dead)
         return -EINVAL;
-    if (t->version == 2 && grow_status(d, nr))
+    if (t->version == 2 && grow_status(d, t, nr))
         return -ENOMEM;
     for (n = t->nr_frames; n < nr; t->nr_frames = ++n) {
         t->active[n] = hv_alloc(size);
@@ -75,36 +74,8 @@ static int grow(struct domain *d, unsigned nr)
     return 0;
 }
 
-int grants_init(struct domain *d, unsigned max_frames, unsigned max_maptrack, unsigned max_version)
+void grant_pages_free(struct grant_table *t)
 {
-    struct grant_table *t = hv_alloc(sizeof(*t));
-
-    if (!t)
-        return -ENOMEM;
-    lock_init(&t->lock, LOCK_GRANT);
-    t->max_version = MIN(max_version, 2u);
-    if (t->max_version) {
-        t->version = 1;
-        t->max_frames = max_frames == ~0u ? GRANT_FRAMES_DEFAULT : MIN(max_frames, (unsigned)LIMIT_FRAMES);
-        t->max_map_pages = max_maptrack == ~0u ? MAPTRACK_DEFAULT : MIN(max_maptrack, (unsigned)LIMIT_MAPTRACK);
-    }
-    d->grants = t;
-    if (!t->max_frames && !t->max_map_pages)
-        return 0;
-    t->shared = hv_alloc((t->max_frames + 1) * sizeof(*t->shared));
-    t->status = hv_alloc((status_frames(t->max_frames) + 1) * sizeof(*t->status));
-    t->active = hv_alloc((t->max_frames + 1) * sizeof(*t->active));
-    t->maps = hv_alloc((t->max_map_pages + 1) * sizeof(*t->maps));
-    if (!t->shared || !t->status || !t->active || !t->maps || grow(d, MIN(t->max_frames, 1u))) {
-        grants_free(d);
-        return -ENOMEM;
-    }
-    return 0;
-}
-
-void grant_pages_free(struct domain *d)
-{
-    struct grant_table *t = d->grants;
     bool dead;
 
     lock(&t->lock);
@@ -119,15 +90,11 @@ void grant_pages_free(struct domain *d)
         frame_put_type(machine_frame_mfn(t->status[i]));
 }
 
-void grants_free(struct domain *d)
+static void table_free(struct grant_table *t)
 {
-    struct grant_table *t = d->grants;
     unsigned i;
 
-    if (!t)
-        return;
-    grant_pages_free(d);
-    d->grants = NULL;
+    grant_pages_free(t);
     for (i = 0; i < t->nr_frames; i++)
         hv_free(t->active[i], GRANT_V1_PER_FRAME * sizeof(struct active));
     for (i = 0; i < t->nr_map_pages; i++)
@@ -139,17 +106,53 @@ void grants_free(struct domain *d)
     hv_free(t, sizeof(*t));
 }
 
+int grants_init(struct domain *d, unsigned max_frames, unsigned max_maptrack, unsigned max_version)
+{
+    struct grant_table *t;
+
+    if (!max_version)
+        return 0;
+    t = hv_alloc(sizeof(*t));
+    if (!t)
+        return -ENOMEM;
+    lock_init(&t->lock, LOCK_GRANT);
+    t->version = 1;
+    t->max_version = MIN(max_version, 2u);
+    t->max_frames = max_frames == ~0u ? GRANT_FRAMES_DEFAULT : MIN(max_frames, (unsigned)LIMIT_FRAMES);
+    t->max_map_pages = max_maptrack == ~0u ? MAPTRACK_DEFAULT : MIN(max_maptrack, (unsigned)LIMIT_MAPTRACK);
+    t->shared = hv_alloc((t->max_frames + 1) * sizeof(*t->shared));
+    t->status = hv_alloc((status_frames(t->max_frames) + 1) * sizeof(*t->status));
+    t->active = hv_alloc((t->max_frames + 1) * sizeof(*t->active));
+    t->maps = hv_alloc((t->max_map_pages + 1) * sizeof(*t->maps));
+    if (!t->shared || !t->status || !t->active || !t->maps || grow(d, t, MIN(t->max_frames, 1u))) {
+        table_free(t);
+        return -ENOMEM;
+    }
+    atomic_thread_fence(memory_order_release);
+    WRITE_ONCE(d->grants, t);
+    return 0;
+}
+
+void grants_free(struct domain *d)
+{
+    if (!d->grants)
+        return;
+    table_free(d->grants);
+    d->grants = NULL;
+}
+
 int grants_grow(struct domain *d, unsigned nr)
 {
+    struct grant_table *t = grant_table(d);
     int rc;
 
-    lock(&d->grants->lock);
-    rc = grow(d, nr);
-    unlock(&d->grants->lock);
+    lock(&t->lock);
+    rc = grow(d, t, nr);
+    unlock(&t->lock);
     return rc;
 }
 
-unsigned grants_max_frames(struct domain *d) { return d->grants->max_frames; }
+unsigned grants_max_frames(struct domain *d) { return grant_table(d)->max_frames; }
 
 /* Lock held. */
 static unsigned frames_now(const struct grant_table *t, bool status)
@@ -161,7 +164,7 @@ static unsigned frames_now(const struct grant_table *t, bool status)
 
 unsigned grants_frames(struct domain *d, bool status)
 {
-    struct grant_table *t = d->grants;
+    struct grant_table *t = grant_table(d);
     unsigned n;
 
     lock(&t->lock);
@@ -172,7 +175,7 @@ unsigned grants_frames(struct domain *d, bool status)
 
 mfn_t grants_frame(struct domain *d, bool status, unsigned idx)
 {
-    struct grant_table *t = d->grants;
+    struct grant_table *t = grant_table(d);
     mfn_t m = MFN_NONE;
     unsigned n;
 
@@ -203,11 +206,12 @@ int grants_resource(struct domain *d, bool status, unsigned idx, mfn_t *out)
 
 unsigned grants_version(struct domain *d)
 {
+    struct grant_table *t = grant_table(d);
     unsigned version;
 
-    lock(&d->grants->lock);
-    version = d->grants->version;
-    unlock(&d->grants->lock);
+    lock(&t->lock);
+    version = t->version;
+    unlock(&t->lock);
     return version;
 }
 
@@ -277,7 +281,7 @@ static void reserved_load(struct grant_table *t, const union grant_entry_v2 from
 static int change_version(struct domain *d, unsigned version)
 {
     union grant_entry_v2 kept[GNTTAB_NR_RESERVED_ENTRIES];
-    struct grant_table *t = d->grants;
+    struct grant_table *t = grant_table(d);
     unsigned i;
 
     if (t->dead)
@@ -292,7 +296,7 @@ static int change_version(struct domain *d, unsigned version)
     for (i = 0; version == 1 && i < GNTTAB_NR_RESERVED_ENTRIES; i++)
         if (!fits_v1(&kept[i]))
             return -EINVAL;
-    if (version == 2 && grow_status(d, t->nr_frames))
+    if (version == 2 && grow_status(d, t, t->nr_frames))
         return -ENOMEM;
     for (i = 0; i < t->nr_frames; i++)
         memset(t->shared[i], 0, PAGE_SIZE);
@@ -305,7 +309,7 @@ static int change_version(struct domain *d, unsigned version)
 
 int grants_set_version(struct domain *d, uint32_t version)
 {
-    struct grant_table *t = d->grants;
+    struct grant_table *t = grant_table(d);
     int rc;
 
     if (version != 1 && version != 2)
@@ -320,7 +324,7 @@ int grants_set_version(struct domain *d, uint32_t version)
 
 int16_t grants_swap(struct domain *d, grant_ref_t a, grant_ref_t b)
 {
-    struct grant_table *t = d->grants;
+    struct grant_table *t = grant_table(d);
     union grant_entry_v2 one, other;
     int16_t status = GNTST_okay;
     size_t size;
@@ -346,7 +350,7 @@ int16_t grants_swap(struct domain *d, grant_ref_t a, grant_ref_t b)
 void grants_dump(struct domain *d)
 {
     enum { SHOWN = 64 };
-    struct grant_table *t = d->grants;
+    struct grant_table *t = grant_table(d);
     const struct active *a;
     unsigned shown = 0;
 

@@ -24,8 +24,8 @@ struct vcpu;
 #define MAPTRACK_DEFAULT       1024u
 
 /*
- * Frame 0 of the shared table exists from here on, version 1. ~0u: the default limit. max_version 0: a table that can
- * hold nothing. 0 or -ENOMEM.
+ * Frame 0 of the shared table exists from here on, version 1. ~0u: the default limit. max_version 0: d has no table; like
+ * before this call, all that follows works and finds nothing. 0 or -ENOMEM.
  */
 int grants_init(struct domain *d, unsigned max_frames, unsigned max_maptrack, unsigned max_version);
 /*

@@ -143,7 +143,7 @@ int16_t grant_pin(struct vcpu *v, struct domain *granter, grant_ref_t ref, domid
                   struct grant_entry *out)
 {
     struct ask ask = { .to = to, .write = write, .copy = copy };
-    struct grant_table *t = granter->grants;
+    struct grant_table *t = grant_table(granter);
     int16_t status = GNTST_bad_gntref;
 
     lock(&t->lock);
@@ -157,7 +157,7 @@ int16_t grant_pin(struct vcpu *v, struct domain *granter, grant_ref_t ref, domid
 
 void grant_unpin(struct domain *granter, grant_ref_t ref, bool write)
 {
-    struct grant_table *t = granter->grants;
+    struct grant_table *t = grant_table(granter);
     struct active *active;
 
     lock(&t->lock);

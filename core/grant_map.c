@@ -88,11 +88,12 @@ static void handle_free(struct grant_table *t, grant_handle_t handle)
 
 unsigned grants_mapped(struct domain *d)
 {
+    struct grant_table *t = grant_table(d);
     unsigned n;
 
-    lock(&d->grants->lock);
-    n = d->grants->mapped;
-    unlock(&d->grants->lock);
+    lock(&t->lock);
+    n = t->mapped;
+    unlock(&t->lock);
     return n;
 }
 
@@ -159,7 +160,7 @@ undo_pin:
 int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op)
 {
     const uint16_t kept = GNTMAP_host_map | GNTMAP_device_map | GNTMAP_readonly | GNTMAP_contains_pte;
-    struct grant_table *t = v->domain->grants;
+    struct grant_table *t = grant_table(v->domain);
     struct mapping m = { .ref = op->ref, .flags = op->flags & kept, .host_addr = op->host_addr };
     grant_handle_t handle;
     int rc = 0;
@@ -248,7 +249,7 @@ static void release_later(struct grant_unmaps *batch, const struct mapping *m, g
 
 int16_t grant_unmap(struct vcpu *v, struct grant_unmaps *batch, const struct gnttab_unmap_grant_ref *op, uint64_t new_addr)
 {
-    struct grant_table *t = v->domain->grants;
+    struct grant_table *t = grant_table(v->domain);
     struct mapping m = { 0 };
     int16_t status = unmap_begin(t, op, &m);
 
@@ -285,7 +286,7 @@ void grant_unmaps_finish(struct domain *d, struct grant_unmaps *batch)
         r = &batch->item[--batch->n];
         grant_unpin(r->granter, r->ref, r->write);
         grant_frame_put(r->frame, r->write);
-        handle_free(d->grants, r->handle);
+        handle_free(grant_table(d), r->handle);
         domain_put(r->granter);
     }
 }
@@ -311,7 +312,7 @@ static void kill_some(struct grant_table *t, struct grant_unmaps *batch)
 
 int grants_kill(struct domain *d)
 {
-    struct grant_table *t = d->grants;
+    struct grant_table *t = grant_table(d);
     struct grant_unmaps batch = { 0 };
 
     while (t->kill_at < t->nr_map_pages * MAPPINGS_PER_PAGE) {
@@ -321,6 +322,6 @@ int grants_kill(struct domain *d)
         batch.flush = batch.n;
         grant_unmaps_finish(d, &batch);
     }
-    grant_pages_free(d);
+    grant_pages_free(t);
     return 0;
 }

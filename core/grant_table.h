@@ -77,6 +77,15 @@ struct grant_table {
     uint32_t kill_at;               /* cursor of grants_kill */
 };
 
+/* The table of d: an empty and dead one while d is being built, and if it may have none. */
+extern struct grant_table grant_none;
+static inline struct grant_table *grant_table(const struct domain *d)
+{
+    struct grant_table *t = READ_ONCE(d->grants);
+
+    return t ? t : &grant_none;
+}
+
 /* References that exist now. */
 static inline unsigned grant_count(const struct grant_table *t)
 {
@@ -121,8 +130,8 @@ static inline uint16_t active_bits(const struct active *a)
     return a->writers ? GTF_reading | GTF_writing : a->readers ? GTF_reading : 0;
 }
 
-/* The domain dies, after the last of its own mappings went: gives up the pages that it shares with the hypervisor. */
-void grant_pages_free(struct domain *d);
+/* Gives up the pages that the guest sees, when it dies. From here on nothing is pinned any more, only unpinned. */
+void grant_pages_free(struct grant_table *t);
 
 /*
  * Pins entry `ref` of granter for domain `to`: marks it in use in the shared table and gives in *out what it grants. `copy`:

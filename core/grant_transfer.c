@@ -42,7 +42,7 @@ static uint64_t complete(const struct grant_table *t, grant_ref_t ref, mfn_t m)
 /* The receiver takes the frame, which is nobody's. A status; on failure the frame is still nobody's. */
 static int16_t receive(struct domain *d, grant_ref_t ref, domid_t giver, mfn_t m)
 {
-    struct grant_table *t = d->grants;
+    struct grant_table *t = grant_table(d);
     int16_t status = GNTST_okay;
     uint64_t pfn;
 

@@ -304,18 +304,18 @@ static inline int16_t unmap(unsigned by, grant_handle_t handle, uint64_t addr, u
 
 static inline void entry_v1(unsigned d, grant_ref_t ref, unsigned flags, domid_t to, uint32_t frame)
 {
-    struct grant_entry_v1 *e = grant_shared(doms[d].grants, ref);
+    struct grant_entry_v1 *e = grant_shared(grant_table(&doms[d]), ref);
 
     e->domid = to;
     e->frame = frame;
     atomic_store((_Atomic uint16_t *)&e->flags, (uint16_t)flags);
 }
 
-static inline union grant_entry_v2 *entry_v2(unsigned d, grant_ref_t ref) { return grant_shared(doms[d].grants, ref); }
+static inline union grant_entry_v2 *entry_v2(unsigned d, grant_ref_t ref) { return grant_shared(grant_table(&doms[d]), ref); }
 
 static inline unsigned flags_v1(unsigned d, grant_ref_t ref)
 {
-    return ((struct grant_entry_v1 *)grant_shared(doms[d].grants, ref))->flags;
+    return ((struct grant_entry_v1 *)grant_shared(grant_table(&doms[d]), ref))->flags;
 }
 
 /* ---- The world ---- */
@@ -383,7 +383,7 @@ static inline int world_end(void **state)
             assert_true(frame_release(&doms[d], mfn(doms[d].page_list)));
         unlock(&doms[d].lock);
         assert_int_equal(doms[d].tot_pages, 0);
-        assert_int_equal(doms[d].grants->pinned, 0);
+        assert_int_equal(grant_table(&doms[d])->pinned, 0);
         grants_free(&doms[d]);
         assert_int_equal(doms[d].refs, 1);
     }
@@ -414,7 +414,7 @@ static void count_mappings(struct active *pins[DOMS])
     unsigned mapped;
 
     for (unsigned d = 0; d < DOMS; d++) {
-        t = doms[d].grants;
+        t = grant_table(&doms[d]);
         mapped = 0;
         for (grant_handle_t h = 0; h < t->nr_map_pages * MAPPINGS_PER_PAGE; h++) {
             m = mapping_at(t, h);
@@ -473,7 +473,7 @@ static inline void world_audit(void)
         pins[d] = calloc(REFS, sizeof(struct active));
     count_mappings(pins);
     for (unsigned d = 0; d < DOMS; d++) {
-        check_entries(doms[d].grants, pins[d]);
+        check_entries(grant_table(&doms[d]), pins[d]);
         free(pins[d]);
         for (uint32_t n = doms[d].page_list; n; n = frame_table[n].next) {
             f = &frame_table[n];

@@ -166,7 +166,7 @@ static void transitive_grants(void **state)
     lend(2, 9, 0, 2, 2, 9);
     assert_int_equal(copy(2, OP(AT(9, 2, 0), AT((unsigned)filled(2, 0).n, DOMID_SELF, 0), 8, SRC)),
                      GNTST_general_error);
-    assert_int_equal(doms[2].grants->pinned, 0);
+    assert_int_equal(grant_table(&doms[2])->pinned, 0);
 }
 
 static void many_at_once(void **state)
@@ -201,7 +201,7 @@ static int16_t transfer(unsigned by, uint64_t frame, domid_t to, grant_ref_t ref
 
 static void a_frame_changes_hands(void **state)
 {
-    struct grant_entry_v1 *e = grant_shared(doms[2].grants, 9);
+    struct grant_entry_v1 *e = grant_shared(grant_table(&doms[2]), 9);
     mfn_t m = filled(1, 0x77);
     unsigned flushes = fake_flushes;
 

@@ -41,7 +41,7 @@ static void a_mapping_lives_and_ends(void **state)
     assert_int_equal(flags_v1(2, 9), GTF_permit_access | GTF_reading | GTF_writing);
     assert_int_equal(frame_of(m)->refs & REFS_COUNT, 3);
     assert_int_equal(frame_of(m)->type & TYPE_COUNT, 2);
-    assert_int_equal(doms[2].grants->pinned, 1);
+    assert_int_equal(grant_table(&doms[2])->pinned, 1);
     flushes = fake_flushes;
     assert_int_equal(unmap(1, op.handle, VA(5), 0), GNTST_okay);
     assert_int_equal(fake_flushes, flushes + 1);
@@ -83,7 +83,7 @@ static void two_mappings_of_one_entry(void **state)
     assert_int_equal(flags_v1(2, 3), GTF_permit_access | GTF_reading | GTF_writing);
     world_audit();
     /* The frame of the first pin is the one of all. */
-    ((struct grant_entry_v1 *)grant_shared(doms[2].grants, 3))->frame = (uint32_t)frame_new(2).n;
+    ((struct grant_entry_v1 *)grant_shared(grant_table(&doms[2]), 3))->frame = (uint32_t)frame_new(2).n;
     assert_int_equal(unmap(1, w.handle, VA(1), 0), GNTST_okay);
     assert_int_equal(map(1, 2, 3, GNTMAP_host_map, VA(1), &w), GNTST_okay);
     assert_int_equal(pte_mfn(*slot_of(1, 1)), pte_mfn(*slot_of(1, 0)));

@@ -20,7 +20,7 @@ static bool taken_back;
 
 static void grant_to(domid_t to, mfn_t m)
 {
-    if (doms[2].grants->version == 1) {
+    if (grant_table(&doms[2])->version == 1) {
         entry_v1(2, REF, GTF_permit_access, to, (uint32_t)m.n);
         return;
     }
@@ -32,14 +32,14 @@ static void grant_to(domid_t to, mfn_t m)
 /* Ends access by the rules: true if the entry is the guest's own again. */
 static bool take_back(void)
 {
-    _Atomic uint16_t *flags = grant_shared(doms[2].grants, REF);
+    _Atomic uint16_t *flags = grant_shared(grant_table(&doms[2]), REF);
     uint16_t seen = *flags;
 
-    if (doms[2].grants->version == 1)
+    if (grant_table(&doms[2])->version == 1)
         return !(seen & (GTF_reading | GTF_writing)) &&
                atomic_compare_exchange_strong_explicit(flags, &seen, 0, memory_order_seq_cst, memory_order_seq_cst);
     atomic_store(flags, 0);
-    return !(*grant_status(doms[2].grants, REF) & (GTF_reading | GTF_writing));
+    return !(*grant_status(grant_table(&doms[2]), REF) & (GTF_reading | GTF_writing));
 }
 
 /* ---- One move of the guest's at each point ---- */
@@ -70,12 +70,12 @@ static void move_to_another(void)
 
 static void move_read_only(void)
 {
-    _Atomic uint16_t *flags = grant_shared(doms[2].grants, REF);
+    _Atomic uint16_t *flags = grant_shared(grant_table(&doms[2]), REF);
 
     if (moves_made++ == move_at) {
         atomic_fetch_or(flags, GTF_readonly);
-        if (doms[2].grants->version == 2)
-            taken_back = !(*grant_status(doms[2].grants, REF) & GTF_writing);
+        if (grant_table(&doms[2])->version == 2)
+            taken_back = !(*grant_status(grant_table(&doms[2]), REF) & GTF_writing);
         else
             taken_back = !(*flags & GTF_writing);
     }
@@ -123,9 +123,9 @@ static void each_move_at_each_point(void **state)
                     refused++;
                 }
                 world_audit();
-                assert_int_equal(doms[2].grants->pinned, 0);
+                assert_int_equal(grant_table(&doms[2])->pinned, 0);
                 if (version == 2)
-                    assert_int_equal(*grant_status(doms[2].grants, REF), 0);
+                    assert_int_equal(*grant_status(grant_table(&doms[2]), REF), 0);
             }
         }
     }
@@ -137,7 +137,7 @@ static void each_move_at_each_point(void **state)
 /* Counts in bits that mean nothing, so no two looks see the same. */
 static void move_flip(void)
 {
-    _Atomic uint16_t *flags = grant_shared(doms[2].grants, REF);
+    _Atomic uint16_t *flags = grant_shared(grant_table(&doms[2]), REF);
 
     moves_made++;
     *flags = (uint16_t)((*flags & ~(7u * GTF_PWT)) | (moves_made % 8u * GTF_PWT));
@@ -145,7 +145,7 @@ static void move_flip(void)
 
 static void move_flip_frame(void)
 {
-    struct grant_entry_v1 *e = grant_shared(doms[2].grants, REF);
+    struct grant_entry_v1 *e = grant_shared(grant_table(&doms[2]), REF);
 
     moves_made++;
     e->frame = e->frame == (uint32_t)first.n ? (uint32_t)second.n : (uint32_t)first.n;
@@ -225,7 +225,7 @@ static void *granter(void *arg)
     fake_cpu = 3;
     while (!race.stop) {
         for (unsigned i = 0; i < REFS; i++) {
-            _Atomic uint16_t *flags = grant_shared(doms[2].grants, FIRST_REF + i);
+            _Atomic uint16_t *flags = grant_shared(grant_table(&doms[2]), FIRST_REF + i);
 
             seen = *flags;
             if ((seen & (GTF_reading | GTF_writing)) ||
@@ -309,7 +309,7 @@ static void threads_map_and_copy_while_access_ends(void **state)
     assert_int_equal(race.broken, 0);
     assert_true(race.mapped > 0 && race.copied > 0 && race.taken > 0);
     world_audit();
-    assert_int_equal(doms[2].grants->pinned, 0);
+    assert_int_equal(grant_table(&doms[2])->pinned, 0);
     assert_int_equal(grants_mapped(&doms[1]), 0);
 }
 
