@@ -264,6 +264,14 @@ static struct fifo *fifo_new(struct domain *d)
     return f;
 }
 
+/* References on a page of d's that we write. -ERESTART or -EINVAL. */
+static int get_page(struct domain *d, mfn_t m)
+{
+    int err = frame_get_type(d, m, TYPE_WRITABLE);
+
+    return err && err != -ERESTART ? -EINVAL : err;
+}
+
 /* What is pending in the bitmaps waits for its word. Lock held. */
 static void park_pending(struct domain *d)
 {
@@ -342,7 +350,7 @@ int fifo_init_control(struct domain *d, uint32_t vcpu, mfn_t control, uint32_t o
         return -ENOENT;
     if (offset > PAGE_SIZE - sizeof(struct evtchn_fifo_control_block) || offset % 8)
         return -EINVAL;
-    err = frame_get_type(d, control, TYPE_WRITABLE);
+    err = get_page(d, control);
     if (err)
         return err;
     if (!fifo_of(d)) {
@@ -387,7 +395,7 @@ static int add_page(struct domain *d, mfn_t m)
     struct fifo *f = ps->fifo;
 
     if (!f)
-        return -ENOSYS;
+        return -EOPNOTSUPP;
     if (f->pages == DIV_ROUNDUP(ps->max, (unsigned)WORDS_PER_PAGE))
         return -ENOSPC;
     atomic_store(&f->page[f->pages], machine_frame(m));
@@ -398,7 +406,7 @@ static int add_page(struct domain *d, mfn_t m)
 
 int fifo_expand_array(struct domain *d, mfn_t page)
 {
-    int err = frame_get_type(d, page, TYPE_WRITABLE);
+    int err = get_page(d, page);
 
     if (err)
         return err;

@@ -191,19 +191,16 @@ int port_send(struct domain *d, evtchn_port_t nr)
 int port_unmask(struct domain *d, evtchn_port_t nr)
 {
     struct port *p = port_at(d->ports, nr);
-    struct vcpu *v;
-    int err = -EINVAL;
+    struct vcpu *v = NULL;
 
     if (!p)
-        return err;
-    if (binding_state(port_enter(p)) != EVTCHNSTAT_closed) {
+        return -EINVAL;
+    if (binding_state(port_enter(p)) != EVTCHNSTAT_closed)
         v = d->ports->ops->unmask(d, p, nr);
-        if (v)
-            vcpu_notify(v);
-        err = 0;
-    }
+    if (v)
+        vcpu_notify(v);
     port_leave(p);
-    return err;
+    return 0;
 }
 
 int port_is_pending(struct domain *d, evtchn_port_t nr)

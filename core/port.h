@@ -52,19 +52,23 @@ int port_bind_interdomain(struct domain *d, domid_t remote, evtchn_port_t remote
  */
 int port_bind_virq(struct domain *d, unsigned virq, uint32_t vcpu, evtchn_port_t *out);
 int port_bind_ipi(struct domain *d, uint32_t vcpu, evtchn_port_t *out);
-/* -EINVAL, -EEXIST, -ENOSPC, -ENOMEM, or what machine_pirq_bind() says: it knows whose line it is. */
+/*
+ * -EINVAL (no such line), -EPERM (not mapped by d), -EEXIST, -ENOSPC, -ENOMEM, or what machine_pirq_bind()
+ * says.
+ */
 int port_bind_pirq(struct domain *d, unsigned pirq, bool share, evtchn_port_t *out);
 /* -EINVAL: not open. -ERESTART: its peer changed meanwhile, try again. */
 int port_close(struct domain *d, evtchn_port_t port);
 /* Fills all but dom and port. -EINVAL: beyond those that exist. */
 int port_status(struct domain *d, struct evtchn_status *s);
 int port_bind_vcpu(struct domain *d, evtchn_port_t port, uint32_t vcpu);
-/* No lock. -EINVAL: not open. */
+/* No lock. -EINVAL: beyond those that exist; a closed one is left alone. */
 int port_unmask(struct domain *d, evtchn_port_t port);
 /* Closes all; by_self: and back to 2-level. -ERESTART. */
 __must_check int ports_reset(struct domain *d, bool by_self);
 
-/* FIFO. -ENOENT (no such vCPU), -EINVAL, -ENOMEM, -ENOSPC, -ENOSYS (the domain is 2-level), -ERESTART. */
+/* FIFO. -ENOENT (no such vCPU), -EINVAL, -ENOMEM, -ENOSPC, -ERESTART; the domain is 2-level: -EOPNOTSUPP
+ * (expand_array), -ENOSYS (set_priority). */
 int fifo_init_control(struct domain *d, uint32_t vcpu, mfn_t control, uint32_t offset);
 int fifo_expand_array(struct domain *d, mfn_t page);
 int fifo_set_priority(struct domain *d, evtchn_port_t port, uint32_t priority);

@@ -9,6 +9,7 @@
  * core/port_table.h; and a user of the global virq's slot, in the same way, to keep the binder.
  */
 #include "core/frame.h"
+#include "core/irqs.h"
 #include "core/log.h"
 #include "core/port_table.h"
 #include "lib/errno.h"
@@ -167,8 +168,10 @@ int port_bind_pirq(struct domain *d, unsigned pirq, bool share, evtchn_port_t *o
 {
     int err;
 
-    if (pirq >= NR_PIRQS)
+    if (pirq >= NR_PIRQS || pirq >= irqs_count())
         return -EINVAL;
+    if (!irqs_is_mapped(d, pirq))
+        return -EPERM;
     pirq = (unsigned)clamp_index(pirq, NR_PIRQS);
     lock(&d->ports->lock);
     err = bind_pirq(d, pirq, share, out);
