@@ -7,9 +7,10 @@
 
 HV     ?= $(OUT)/krypton
 TESTS  ?= tests/system
-PYTEST := /usr/bin/python3 -B -m pytest -p no:cacheprovider -v --tb=short -ra
+QUICK  := tests/system/test_xl.py::test_console_both_ways
+PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v --tb=short -rf
 
-.PHONY: setup images run iso check check-quick system
+.PHONY: setup images micro run iso check check-quick system
 
 setup:
 	@testbed/setup.sh
@@ -18,9 +19,25 @@ images: setup
 	@testbed/build-dom0
 	@testbed/build-debian
 
+micro:
+	@$(MAKE) --no-print-directory -C guests/micro
+
 run: setup
 	@$(MAKE) --no-print-directory all images
 	@testbed/run $(HV)
+
+check: setup
+	@$(MAKE) --no-print-directory all unit images micro
+	@$(MAKE) --no-print-directory system
+
+check-quick: setup
+	@$(MAKE) --no-print-directory all unit
+	@testbed/build-dom0
+	@$(PYTEST) $(QUICK)
+
+# The system tests alone, on what is built.
+system:
+	@$(PYTEST) $(TESTS)
 
 iso: setup
 	@$(MAKE) --no-print-directory all images

@@ -11,6 +11,7 @@ import pathlib
 import re
 import shlex
 import subprocess
+import tarfile
 
 import pexpect
 
@@ -22,6 +23,9 @@ HYPERVISOR = pathlib.Path(os.environ.get("KRYPTON_HV", TOP / "build/krypton")).r
 BOOT = 600      # until dom0's prompt
 COMMAND = 150   # one command in dom0 or a guest
 GUEST = 400     # until a guest has booted
+
+# Debian's own hypervisor, which the tests themselves are tried on (build-oracle).
+REFERENCE = HYPERVISOR.name == "xen"
 
 # The emulated CPU: with SMAP this QEMU faults IRET to ring 3, with MONITOR it faults MWAIT.
 CPU = "EPYC,-smap,-monitor"
@@ -81,17 +85,20 @@ class Machine(Console):
     """One QEMU. Parameters are those of the machine; boot() starts it."""
 
     def __init__(self, name, machine="pc", cpus=2, memory=2048, dom0_memory=512, root="virtio", disks=(), nics=(),
-                 devices=(), options="", dom0_options="", kernel=None, modules=None, iso=None):
+                 devices=(), files=(), options="", dom0_options="", kernel=None, modules=None, iso=None):
         """root, and each disk's kind: virtio, ahci, nvme. disks: (kind, path). nics: QEMU models.
+        files: paths on this host that dom0 finds in /run/files.
         kernel: the hypervisor; modules: its modules as given to -initrd (default: dom0's kernel and initrd).
         iso: boot from this CD instead. options, dom0_options: added to the command lines."""
         self.name, self.machine, self.cpus, self.memory = name, machine, cpus, memory
         self.dom0_memory, self.options, self.dom0_options = dom0_memory, options, dom0_options
         self.disks = [(root, IMAGES / "dom0.img")] + list(disks)
-        self.nics, self.devices = nics, devices
+        self.nics, self.devices, self.files = nics, devices, files
         self.kernel, self.modules, self.iso = kernel or HYPERVISOR, modules, iso
         LOGS.mkdir(parents=True, exist_ok=True)
         self.log = LOGS / f"{name}.log"
+        if files:
+            self.disks.append(("virtio", pack_files(self.log.with_suffix(".tar"), files)))
         self.guests = []
         super().__init__(None)
 
@@ -135,6 +142,9 @@ class Machine(Console):
 
     def start(self):
         """Starts QEMU without waiting for anything."""
+        for _, path in self.disks:
+            if not os.path.exists(path):
+                raise MachineError(f"no {path}: run `make images`")
         args = self.qemu()
         self.child = pexpect.spawn(args[0], args[1:], encoding="utf-8", codec_errors="replace", timeout=COMMAND,
                                    dimensions=(50, 400), maxread=65536)
@@ -153,6 +163,9 @@ class Machine(Console):
         self.child.sendline("exec env PS1= bash --noediting --norc")
         self.child.sendline("stty -echo; dmesg -n 4; echo shell-is-$((40 + 2))")
         self.expect(["shell-is-42\r*\n"], COMMAND)
+        if self.files:
+            last = "abcdefgh"[sum(kind == "virtio" for kind, _ in self.disks) - 1]
+            self.run(f"mkdir /run/files && tar -xf /dev/vd{last} -C /run/files")
         return self
 
     def drain(self, seconds):
@@ -300,6 +313,16 @@ def build_iso(path, machine):
     """A GRUB CD that boots this machine's hypervisor and dom0 by multiboot 2."""
     subprocess.run([TOP / "testbed/build-iso", machine.kernel, path, machine.command_line(), machine.dom0_command_line()],
                    check=True, capture_output=True)
+    return path
+
+
+def pack_files(path, files):
+    """A tar archive of some files that can serve as a raw disk."""
+    with tarfile.open(path, "w") as archive:
+        for file in files:
+            archive.add(file, arcname=os.path.basename(file))
+    with open(path, "r+b") as disk:
+        disk.truncate((os.path.getsize(path) + 0xfffff) & ~0xfffff)
     return path
 
 
