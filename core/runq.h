@@ -14,7 +14,7 @@
  *   S1  a vCPU is QUEUED in the queue of v->cpu, RUNNING as its `curr`, or in neither
  *   S2  a queue is sorted by vtime; nr is its length
  *   S3  who waits or runs has v->pause == 0, but for the moment before the sleeper has the lock
- *   S4  v->cpu changes only while v->running_on == -1
+ *   S4  v->cpu changes only while v->running_on == -1, or together with it
  * v->cpu, v->sched and v->runstate change under the lock of v->cpu's queue; v->cpu under those of both queues.
  */
 #ifndef CORE_RUNQ_H

@@ -14,7 +14,6 @@
 #include "core/log.h"
 #include "core/pcpu.h"
 #include "core/runq.h"
-#include "core/vcpu_area.h"
 #include "lib/errno.h"
 
 #include <stdatomic.h>
@@ -257,7 +256,8 @@ static bool pull_from(struct runq *from, struct runq *q, uint64_t limit)
     struct sched_vcpu *s;
 
     runq_lock_two(from, q);
-    s = find_movable(from, q, limit);
+    /* A single one, with nobody before it, is about to run there. */
+    s = from->curr || from->nr > 1 ? find_movable(from, q, limit) : NULL;
     if (s) {
         runq_remove(from, s, SV_OFF);
         __atomic_store_n(&s->v->cpu, q->cpu, __ATOMIC_RELAXED);
@@ -305,15 +305,21 @@ static bool claim(struct runq *q, struct sched_vcpu *s, struct vcpu *prev, uint6
     return false;
 }
 
-/* Takes who runs next out of q; parks who spent the cap. prev is passed over once if it gave way and another can run. */
-static struct vcpu *take_next(struct runq *q, struct vcpu *prev, uint64_t now)
+/*
+ * Takes who runs next out of q; parks who spent the cap. prev is passed over once if it gave way and another can run. *stray is
+ * one whose affinity changed while it was between CPUs, marked ours until send_away(); prev itself sched_switched() sends.
+ */
+static struct vcpu *take_next(struct runq *q, struct vcpu *prev, uint64_t now, struct vcpu **stray)
 {
     struct sched_vcpu *s, *after, *polite = NULL;
 
     list_for_each_entry_safe(s, after, &q->waiting, link) {
-        if (!cpumask_has(hard_of(s->v), q->cpu))
-            continue; /* prev, which sched_switched() sends away */
-        if (cap_spent(s->v->domain)) {
+        if (!cpumask_has(hard_of(s->v), q->cpu)) {
+            if (s->v != prev && !*stray) {
+                atomic_store(&s->v->running_on, (int)q->cpu);
+                *stray = s->v;
+            }
+        } else if (cap_spent(s->v->domain)) {
             runq_remove(q, s, SV_PARKED);
         } else if (s->gave_way) {
             s->gave_way = false;
@@ -341,11 +347,25 @@ static void begin(struct runq *q, struct vcpu *next, uint64_t now)
     arm_slice(q);
 }
 
+/* The affinity of v, which waits here, does not allow it to; its running_on is this CPU. Off to another queue. */
+static void send_away(struct vcpu *v, struct runq *q)
+{
+    struct runq *to = runq_of(place(v));
+
+    runq_lock_two(q, to);
+    if (v->sched->state == SV_QUEUED) {
+        runq_remove(q, v->sched, SV_OFF);
+        enqueue(to, v->sched, now_ns());
+    }
+    atomic_store(&v->running_on, -1);
+    runq_unlock_two(q, to);
+}
+
 struct vcpu *sched_pick(struct vcpu *prev)
 {
     struct runq *q = this_pcpu()->runq;
+    struct vcpu *next, *stray = NULL;
     uint64_t now = now_ns();
-    struct vcpu *next;
     struct sched_vcpu *s;
 
     lock(&q->lock);
@@ -353,36 +373,37 @@ struct vcpu *sched_pick(struct vcpu *prev)
     unlock(&q->lock);
     pull(q);
     lock(&q->lock);
-    next = take_next(q, prev, now);
+    next = take_next(q, prev, now, &stray);
     begin(q, next, now);
     s = runq_first(q);
     if (s)
         tell_untimed(hard_of(s->v) & ~cpumask_of(q->cpu));
     unlock(&q->lock);
+    if (stray) {
+        send_away(stray, q);
+        pcpu_raise(q->cpu, WORK_SCHED); /* there may be another */
+    }
     return next;
 }
 
+/* Once running_on is -1 prev belongs to others, who may even free it. */
 void sched_switched(struct vcpu *prev)
 {
     struct runq *q = this_pcpu()->runq;
-    bool leaves = false;
+    cpumask_t hard = hard_of(prev), idle;
 
-    atomic_store(&prev->running_on, -1);
-    if (atomic_load(&prev->pause))
-        return;
-    /* It waits here: does it have to go, or is there an idle CPU for it? */
-    lock(&q->lock);
-    if (prev->sched->state == SV_QUEUED && runq_cpu(prev) == q->cpu) {
-        leaves = !cpumask_has(hard_of(prev), q->cpu) || (atomic_load(&idle_cpus) & hard_of(prev));
-        if (leaves)
-            runq_remove(q, prev->sched, SV_OFF);
+    if (cpumask_has(hard, q->cpu)) {
+        atomic_store(&prev->running_on, -1);
+        /* If it waits here an idle CPU may have it now: one that looked before could not. */
+        idle = atomic_load(&idle_cpus) & hard & ~cpumask_of(q->cpu);
+        if (idle && atomic_load_explicit(&q->head, memory_order_relaxed) != HEAD_NONE)
+            pcpu_raise(cpumask_first(idle), WORK_SCHED);
+    } else {
+        send_away(prev, q);
     }
-    unlock(&q->lock);
-    if (leaves)
-        sched_wake(prev);
 }
 
-/* ---- Settings ---- */
+/* ---- Life ---- */
 
 int sched_init_cpu(unsigned cpu)
 {
@@ -437,134 +458,16 @@ int sched_init_vcpu(struct vcpu *v)
 
 void sched_fini_vcpu(struct vcpu *v)
 {
+    struct runq *q;
+
     if (!v->sched)
         return;
-    ASSERT(v->sched->state == SV_OFF && v->running_on == -1);
+    q = runq_lock_of(v); /* whoever saw it last is through with it then */
+    ASSERT(v->sched->state == SV_OFF && atomic_load(&v->running_on) == -1);
+    unlock(&q->lock);
     vcpu_run_fini(v);
     timer_kill(&v->domain->sched.refill);
     hv_free(v->sched, sizeof(*v->sched));
     v->sched = NULL;
     timers_release(timers_of(v));
-}
-
-/* Where v may be changed: it looks for a place again. */
-static void replace(struct vcpu *v)
-{
-    struct runq *q = runq_lock_of(v);
-    struct sched_vcpu *s = v->sched;
-    bool moves = s->state == SV_QUEUED && atomic_load(&v->running_on) == -1;
-
-    if (moves)
-        runq_remove(q, s, SV_OFF);
-    else if (s->state == SV_RUNNING)
-        pcpu_raise(q->cpu, WORK_SCHED);
-    unlock(&q->lock);
-    if (moves)
-        sched_wake(v);
-}
-
-int sched_set_affinity(struct vcpu *v, const cpumask_t *hard, const cpumask_t *soft)
-{
-    if (hard && !(*hard & pcpu_online))
-        return -EINVAL;
-    if (soft)
-        __atomic_store_n(&v->soft, *soft & pcpu_online, __ATOMIC_RELAXED);
-    if (hard && v->sched->overridden)
-        v->sched->kept = *hard & pcpu_online;
-    else if (hard)
-        __atomic_store_n(&v->hard, *hard & pcpu_online, __ATOMIC_RELAXED);
-    replace(v);
-    return 0;
-}
-
-int sched_pin_override(struct vcpu *v, int cpu)
-{
-    struct sched_vcpu *s = v->sched;
-
-    if (cpu < 0) {
-        if (!s->overridden)
-            return -EINVAL;
-        s->overridden = false;
-        return sched_set_affinity(v, &s->kept, NULL);
-    }
-    if (cpu >= MAX_CPUS || !cpumask_has(pcpu_online, (unsigned)cpu))
-        return -EINVAL;
-    if (s->overridden)
-        return -EBUSY;
-    s->kept = v->hard;
-    __atomic_store_n(&v->hard, cpumask_of((unsigned)cpu), __ATOMIC_RELAXED);
-    s->overridden = true;
-    replace(v);
-    return 0;
-}
-
-int sched_set_domain(struct domain *d, uint16_t weight, uint16_t cap)
-{
-    if (!weight)
-        return -EINVAL;
-    __atomic_store_n(&d->sched.weight, weight, __ATOMIC_RELAXED);
-    if (cap == d->sched.cap)
-        return 0;
-    cap_set(d, cap);
-    for (unsigned i = 0; i < d->max_vcpus; i++)
-        if (d->vcpu[i] && d->vcpu[i]->sched)
-            replace(d->vcpu[i]);
-    return 0;
-}
-
-/* ---- What was accounted ---- */
-
-void sched_runstate(struct vcpu *v, struct vcpu_runstate_info *out)
-{
-    struct runq *q = runq_lock_of(v);
-    uint64_t now = now_ns();
-
-    *out = v->runstate;
-    if (now > out->state_entry_time)
-        out->time[out->state] += now - out->state_entry_time;
-    unlock(&q->lock);
-}
-
-uint64_t sched_domain_time(struct domain *d)
-{
-    struct vcpu_runstate_info r;
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i < d->max_vcpus; i++) {
-        if (!d->vcpu[i] || !d->vcpu[i]->sched)
-            continue;
-        sched_runstate(d->vcpu[i], &r);
-        sum += r.time[RUNSTATE_running];
-    }
-    return sum;
-}
-
-/* Other vCPUs read it too: with the update flag they see that it changes under them. */
-static void put_runstate(const struct area_words *to, const struct vcpu_runstate_info *r, bool flag)
-{
-    if (flag)
-        area_store(to, 1, r->state_entry_time | XEN_RUNSTATE_UPDATE);
-    area_store(to, 0, (uint32_t)r->state);
-    for (unsigned i = 0; i < 4; i++)
-        area_store(to, 2 + i, r->time[i]);
-    area_store(to, 1, r->state_entry_time);
-}
-_Static_assert(sizeof(struct vcpu_runstate_info) == AREA_WORDS * 8 &&
-               offsetof(struct vcpu_runstate_info, state_entry_time) == 8 && offsetof(struct vcpu_runstate_info, time) == 16,
-               "put_runstate writes it by words");
-
-void sched_update_runstate_area(struct vcpu *v)
-{
-    struct vcpu_runstate_info r;
-    struct area_words to;
-
-    lock(&v->area_lock);
-    if (area_words(&to, &v->runstate_area, AREA_WORDS)) {
-        struct runq *q = runq_lock_of(v);
-
-        r = v->runstate;
-        unlock(&q->lock);
-        put_runstate(&to, &r, v->domain->vm_assist >> VMASST_TYPE_runstate_update_flag & 1);
-    }
-    unlock(&v->area_lock);
 }

@@ -67,6 +67,22 @@ void cap_end(struct domain *d)
     atomic_fetch_sub(&d->sched.active, 1);
 }
 
+/* Charges those who run for what they ran up to now: it belongs to the period that ends. */
+static void charge_running(struct domain *d, uint64_t now)
+{
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = d->vcpu[i];
+
+        if (v && v->sched && atomic_load(&v->running_on) != -1) {
+            struct runq *q = runq_lock_of(v);
+
+            if (q->curr == v)
+                runq_account(q, now);
+            unlock(&q->lock);
+        }
+    }
+}
+
 static void unpark(struct domain *d)
 {
     for (unsigned i = 0; i < d->max_vcpus; i++) {
@@ -91,8 +107,10 @@ static void refill(void *data)
     struct domain *d = data;
     uint64_t now = now_ns(), late = now > d->sched.refill_due ? now - d->sched.refill_due : 0;
     uint64_t periods = MIN(late / CAP_PERIOD + 1, (uint64_t)1000);
-    int64_t full = quota(d), old = atomic_load(&d->sched.budget), new;
+    int64_t full = quota(d), old, new;
 
+    charge_running(d, now);
+    old = atomic_load(&d->sched.budget);
     do {
         new = MIN(old + (int64_t)periods * full, full);
     } while (!atomic_compare_exchange_weak(&d->sched.budget, &old, new));
@@ -115,8 +133,11 @@ void cap_init(struct domain *d)
 
 void cap_set(struct domain *d, uint16_t percent)
 {
+    uint64_t now = now_ns();
+
+    charge_running(d, now); /* what they ran before is not the new cap's */
     __atomic_store_n(&d->sched.cap, percent, __ATOMIC_SEQ_CST);
     atomic_store(&d->sched.budget, quota(d));
     unpark(d);
-    start(d, now_ns());
+    start(d, now);
 }

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the tools and guests set and read of the scheduler: affinity, weights, caps, runstates. */
+#include "core/sched.h"
+
+#include "core/cpumask.h"
+#include "core/domain.h"
+#include "core/pcpu.h"
+#include "core/runq.h"
+#include "core/vcpu_area.h"
+#include "lib/errno.h"
+
+#include <stdatomic.h>
+
+/* ---- Settings ---- */
+
+/* Where v may be changed: it looks for a place again. */
+static void replace(struct vcpu *v)
+{
+    struct runq *q = runq_lock_of(v);
+    struct sched_vcpu *s = v->sched;
+    bool moves = s->state == SV_QUEUED && atomic_load(&v->running_on) == -1;
+
+    if (moves)
+        runq_remove(q, s, SV_OFF);
+    else if (s->state == SV_QUEUED || s->state == SV_RUNNING)
+        pcpu_raise(q->cpu, WORK_SCHED);
+    unlock(&q->lock);
+    if (moves)
+        sched_wake(v);
+}
+
+int sched_set_affinity(struct vcpu *v, const cpumask_t *hard, const cpumask_t *soft)
+{
+    if (hard && !(*hard & pcpu_online))
+        return -EINVAL;
+    if (soft)
+        __atomic_store_n(&v->soft, *soft & pcpu_online, __ATOMIC_RELAXED);
+    if (hard && v->sched->overridden)
+        v->sched->kept = *hard & pcpu_online;
+    else if (hard)
+        __atomic_store_n(&v->hard, *hard & pcpu_online, __ATOMIC_RELAXED);
+    replace(v);
+    return 0;
+}
+
+int sched_pin_override(struct vcpu *v, int cpu)
+{
+    struct sched_vcpu *s = v->sched;
+
+    if (cpu < 0) {
+        if (!s->overridden)
+            return -EINVAL;
+        s->overridden = false;
+        return sched_set_affinity(v, &s->kept, NULL);
+    }
+    if (cpu >= MAX_CPUS || !cpumask_has(pcpu_online, (unsigned)cpu))
+        return -EINVAL;
+    if (s->overridden)
+        return -EBUSY;
+    s->kept = v->hard;
+    __atomic_store_n(&v->hard, cpumask_of((unsigned)cpu), __ATOMIC_RELAXED);
+    s->overridden = true;
+    replace(v);
+    return 0;
+}
+
+int sched_set_domain(struct domain *d, uint16_t weight, uint16_t cap)
+{
+    if (!weight)
+        return -EINVAL;
+    __atomic_store_n(&d->sched.weight, weight, __ATOMIC_RELAXED);
+    if (cap == d->sched.cap)
+        return 0;
+    cap_set(d, cap);
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpu[i] && d->vcpu[i]->sched)
+            replace(d->vcpu[i]);
+    return 0;
+}
+
+/* ---- What was accounted ---- */
+
+void sched_runstate(struct vcpu *v, struct vcpu_runstate_info *out)
+{
+    struct runq *q = runq_lock_of(v);
+    uint64_t now = now_ns();
+
+    *out = v->runstate;
+    if (now > out->state_entry_time)
+        out->time[out->state] += now - out->state_entry_time;
+    unlock(&q->lock);
+}
+
+uint64_t sched_domain_time(struct domain *d)
+{
+    struct vcpu_runstate_info r;
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        if (!d->vcpu[i] || !d->vcpu[i]->sched)
+            continue;
+        sched_runstate(d->vcpu[i], &r);
+        sum += r.time[RUNSTATE_running];
+    }
+    return sum;
+}
+
+/* Other vCPUs read it too: with the update flag they see that it changes under them. */
+static void put_runstate(const struct area_words *to, const struct vcpu_runstate_info *r, bool flag)
+{
+    if (flag)
+        area_store(to, 1, r->state_entry_time | XEN_RUNSTATE_UPDATE);
+    area_store(to, 0, (uint32_t)r->state);
+    for (unsigned i = 0; i < 4; i++)
+        area_store(to, 2 + i, r->time[i]);
+    area_store(to, 1, r->state_entry_time);
+}
+_Static_assert(sizeof(struct vcpu_runstate_info) == AREA_WORDS * 8 &&
+               offsetof(struct vcpu_runstate_info, state_entry_time) == 8 && offsetof(struct vcpu_runstate_info, time) == 16,
+               "put_runstate writes it by words");
+
+void sched_update_runstate_area(struct vcpu *v)
+{
+    struct vcpu_runstate_info r;
+    struct area_words to;
+
+    lock(&v->area_lock);
+    if (area_words(&to, &v->runstate_area, AREA_WORDS)) {
+        struct runq *q = runq_lock_of(v);
+
+        r = v->runstate;
+        unlock(&q->lock);
+        put_runstate(&to, &r, v->domain->vm_assist >> VMASST_TYPE_runstate_update_flag & 1);
+    }
+    unlock(&v->area_lock);
+}

@@ -1,0 +1,928 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * core/sched.c and its parts on simulated CPUs: shares follow weights, caps hold, everyone runs, wakers run soon, affinity is
+ * kept, and idle CPUs set no timer. Then core/exit.c and core/vcpu_run.c with threads for CPUs: no wakeup is lost.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "tests/unit/fake_sched.h"
+
+#include "core/exit.c"
+#include "core/runq.c"
+#include "core/sched.c"
+#include "core/sched_cap.c"
+#include "core/sched_set.c"
+#include "core/vcpu_run.c"
+#include "core/watchdog.c"
+
+enum { MAX_GUESTS = 40 };
+
+/* What a vCPU does: for ever, run `run` ns, then sleep `sleep` ns (0: never). */
+struct guest {
+    struct domain d;
+    struct vcpu v[4];
+    unsigned vcpus;
+    uint64_t run, sleep;
+    struct { uint64_t left, wakes, woken, worst, ran; cpumask_t seen; } at[4];
+};
+
+static struct guest *guests[MAX_GUESTS];
+static unsigned guest_count;
+static _Thread_local jmp_buf leave; /* out of a CPU's last core_exit() */
+static _Atomic bool stop;
+static int shutdown_seen;
+
+/* ---- The rest of the hypervisor ---- */
+
+void machine_relax(void) { usleep(1); }
+bool type_drain(struct vcpu *v) { return true; }
+int port_send(struct domain *d, evtchn_port_t port) { return 0; }
+void domain_shutdown(struct domain *d, int code) { shutdown_seen = code; }
+
+void machine_switch(struct vcpu *prev, struct vcpu *next)
+{
+    unsigned cpu = this_pcpu()->id;
+
+    /* A vCPU's state is loaded on one CPU at a time. */
+    if (prev)
+        assert_int_equal(prev->running_on, (int)cpu);
+    if (next)
+        assert_int_equal(next->running_on, (int)cpu);
+}
+
+void virq_raise(struct vcpu *v, unsigned virq)
+{
+    fake_virqs++;
+    vcpu_notify(v);
+}
+
+static _Atomic uint32_t port_pending; /* of the one domain that polls; bit i: port i */
+
+int port_is_pending(struct domain *d, evtchn_port_t port)
+{
+    return port >= 32 || !port ? -EINVAL : (int)(port_pending >> port & 1);
+}
+
+void port_poll_begin(struct vcpu *v, uint32_t port) { atomic_store(&v->poll_port, port); }
+bool port_poll_end(struct vcpu *v) { return atomic_exchange(&v->poll_port, 0) != 0; }
+
+void port_poll_wake(struct vcpu *v)
+{
+    if (port_poll_end(v))
+        vcpu_pause_clear(v, PAUSE_BLOCKED);
+}
+
+/* The guest's handler, as soon as it may: takes the events, and goes on with its events open. */
+void bounce_pending(struct vcpu *v)
+{
+    if (vcpu_deliverable(v))
+        __atomic_store_n(&v->info->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
+}
+
+void machine_idle(void)
+{
+    unsigned cpu = this_pcpu()->id;
+
+    for (;;) {
+        if (stop)
+            longjmp(leave, 1);
+        if (fake_deadline[cpu] <= fake_tsc) {
+            fake_deadline[cpu] = ~0ull;
+            atomic_fetch_or(&this_pcpu()->work, WORK_TIMER);
+        }
+        if (atomic_exchange(&fake_kicked[cpu], false) || atomic_load(&this_pcpu()->work))
+            return;
+        usleep(5);
+    }
+}
+
+/* ---- The simulation: one thread is all CPUs ---- */
+
+static void sim_start(unsigned cpus)
+{
+    fake_machine(cpus, true);
+    for (unsigned i = 0; i < cpus; i++)
+        assert_int_equal(sched_init_cpu(i), 0);
+    for (unsigned i = 0; i < cpus; i++)
+        fake_kicked[i] = true; /* each CPU passes through its exit path when it comes up */
+    idle_cpus = 0;
+    untimed_cpus = 0;
+    lead = 0;
+    runq_waiting = 0;
+    guest_count = 0;
+    stop = false;
+}
+
+static struct guest *guest_new(unsigned vcpus, uint16_t weight, uint16_t cap)
+{
+    struct guest *g = calloc(1, sizeof(*g));
+
+    g->d.id = (domid_t)(guest_count + 1);
+    g->d.max_vcpus = g->vcpus = vcpus;
+    for (unsigned i = 0; i < vcpus; i++) {
+        struct vcpu *v = &g->v[i];
+
+        v->id = i;
+        v->domain = &g->d;
+        v->pause = PAUSE_DOWN;
+        g->d.vcpu[i] = v;
+        assert_int_equal(sched_init_vcpu(v), 0);
+        v->info = calloc(1, sizeof(*v->info));
+    }
+    assert_int_equal(sched_set_domain(&g->d, weight, cap), 0);
+    guests[guest_count++] = g;
+    return g;
+}
+
+static void guest_up(struct guest *g, uint64_t run, uint64_t sleep)
+{
+    g->run = run;
+    g->sleep = sleep;
+    for (unsigned i = 0; i < g->vcpus; i++) {
+        g->at[i].left = run;
+        vcpu_pause_clear(&g->v[i], PAUSE_DOWN);
+    }
+}
+
+static struct guest *guest_of(struct vcpu *v) { return container_of(v->domain, struct guest, d); }
+
+/* What core_exit() does on `cpu`, up to where it would sleep. */
+static void sim_visit(unsigned cpu)
+{
+    struct pcpu *c = &fake_pcpu[cpu];
+    bool first = fake_kicked[cpu];
+
+    fake_cpu = cpu;
+    fake_kicked[cpu] = false;
+    if (fake_deadline[cpu] <= fake_tsc) {
+        fake_deadline[cpu] = ~0ull;
+        atomic_fetch_or(&c->work, WORK_TIMER);
+    }
+    for (;;) {
+        uint32_t work = atomic_exchange(&c->work, 0);
+
+        if (!work && !first && !(c->current && c->current->pause))
+            break;
+        if (work & WORK_TIMER)
+            timers_run();
+        if (work & WORK_SCHED || !c->current || c->current->pause) {
+            reschedule(c);
+            if (c->current) {
+                struct guest *g = guest_of(c->current);
+                unsigned i = c->current->id;
+
+                g->at[i].seen |= cpumask_of(cpu);
+                if (g->at[i].wakes) {
+                    g->at[i].worst = MAX(g->at[i].worst, now_ns() - g->at[i].wakes);
+                    g->at[i].wakes = 0;
+                    g->at[i].woken++;
+                }
+            }
+        }
+        if (c->current)
+            bounce_pending(c->current);
+        first = false;
+    }
+    fake_cpu = 0;
+}
+
+/* Nanoseconds to the next thing that happens on its own. */
+static uint64_t sim_next(uint64_t now)
+{
+    uint64_t next = now + MS(100);
+
+    for (unsigned i = 0; i < pcpu_count; i++) {
+        struct vcpu *v = fake_pcpu[i].current;
+
+        if (fake_deadline[i] != ~0ull)
+            next = MIN(next, MAX(now, tsc_to_ns(fake_deadline[i])));
+        if (v && guest_of(v)->sleep)
+            next = MIN(next, now + guest_of(v)->at[v->id].left);
+    }
+    return next;
+}
+
+static void sim_guest_ran(struct vcpu *v, uint64_t ns, uint64_t now)
+{
+    struct guest *g = guest_of(v);
+
+    g->at[v->id].ran += ns;
+    if (!g->sleep)
+        return;
+    g->at[v->id].left -= MIN(ns, g->at[v->id].left);
+    if (g->at[v->id].left)
+        return;
+    g->at[v->id].left = g->run;
+    g->at[v->id].wakes = now + g->sleep;
+    timer_move(&v->singleshot, fake_cpu);
+    timer_set(&v->singleshot, now + g->sleep);
+    vcpu_block(v);
+}
+
+/* Does everything there is to do now. */
+static void sim_settle(void)
+{
+    bool busy;
+
+    do {
+        busy = false;
+        for (unsigned i = 0; i < pcpu_count; i++) {
+            struct pcpu *c = &fake_pcpu[i];
+
+            if (c->work || fake_kicked[i] || fake_deadline[i] <= fake_tsc || (c->current && c->current->pause)) {
+                sim_visit(i);
+                busy = true;
+            }
+            assert_true(runq_check(c->runq));
+        }
+    } while (busy);
+}
+
+static void sim_run(uint64_t ns)
+{
+    uint64_t end = now_ns() + ns, now = now_ns();
+
+    sim_settle();
+    while (now < end) {
+        uint64_t next = MIN(sim_next(now), end);
+
+        fake_now(next);
+        for (unsigned i = 0; i < pcpu_count; i++) {
+            fake_cpu = i;
+            if (fake_pcpu[i].current)
+                sim_guest_ran(fake_pcpu[i].current, next - now, next);
+        }
+        fake_cpu = 0;
+        now = next;
+        sim_settle();
+    }
+}
+
+static void sim_end(void)
+{
+    for (unsigned n = 0; n < guest_count; n++)
+        for (unsigned i = 0; i < guests[n]->vcpus; i++)
+            vcpu_pause_set(&guests[n]->v[i], PAUSE_DOMAIN);
+    sim_settle();
+    for (unsigned n = 0; n < guest_count; n++) {
+        for (unsigned i = 0; i < guests[n]->vcpus; i++) {
+            free(guests[n]->v[i].info);
+            sched_fini_vcpu(&guests[n]->v[i]);
+        }
+        free(guests[n]);
+    }
+    assert_int_equal(runq_waiting, 0);
+    for (unsigned i = 0; i < pcpu_count; i++)
+        free(fake_pcpu[i].runq);
+    fake_machine_end();
+}
+
+/* CPU time of g in the last part of the run, in percent of `ns`. */
+static double share(struct guest *g, uint64_t before, uint64_t ns)
+{
+    return (double)(sched_domain_time(&g->d) - before) * 100 / (double)ns;
+}
+
+static void assert_share(struct guest *g, uint64_t ns, double percent, double off)
+{
+    double got = share(g, 0, ns);
+
+    if (got < percent - off || got > percent + off)
+        fail_msg("d%u had %.2f %%, not %.2f", g->d.id, got, percent);
+}
+
+/* ---- Claims ---- */
+
+static void one_cpu_is_shared_by_weight(void **state)
+{
+    static const uint16_t weight[] = { 256, 512, 1024, 77, 4000 };
+    struct guest *g[5];
+    unsigned sum = 0;
+
+    sim_start(1);
+    for (unsigned i = 0; i < 5; i++) {
+        g[i] = guest_new(1, weight[i], 0);
+        guest_up(g[i], 0, 0);
+        sum += weight[i];
+    }
+    sim_run(SEC(60));
+    for (unsigned i = 0; i < 5; i++) {
+        double fair = 100.0 * weight[i] / sum;
+
+        assert_share(g[i], SEC(60), fair, fair * 0.02);
+    }
+    sim_end();
+}
+
+static void three_equals_on_two_cpus_get_two_thirds_each(void **state)
+{
+    struct guest *g[3];
+
+    sim_start(2);
+    for (unsigned i = 0; i < 3; i++)
+        guest_up(g[i] = guest_new(1, 256, 0), 0, 0);
+    sim_run(SEC(20));
+    for (unsigned i = 0; i < 3; i++)
+        assert_share(g[i], SEC(20), 66.67, 66.67 * 0.02);
+    sim_end();
+}
+
+static void weights_hold_across_cpus(void **state)
+{
+    static const uint16_t weight[] = { 256, 256, 512, 256, 512, 768 }; /* sum 2560: 4 CPUs, 160 % of a CPU per 1024 */
+    struct guest *g[6];
+
+    sim_start(4);
+    for (unsigned i = 0; i < 6; i++)
+        guest_up(g[i] = guest_new(2, weight[i], 0), 0, 0);
+    sim_run(SEC(30));
+    for (unsigned i = 0; i < 6; i++) {
+        double fair = 400.0 * weight[i] / 2560;
+
+        assert_share(g[i], SEC(30), fair, fair * 0.02);
+    }
+    sim_end();
+}
+
+/* Its weight asks for more than the one CPU that its one vCPU can use: it gets that, the others share the rest. */
+static void nobody_starves_beside_a_huge_weight(void **state)
+{
+    struct guest *big, *g[3];
+
+    sim_start(2);
+    guest_up(big = guest_new(1, 65535, 0), 0, 0);
+    for (unsigned i = 0; i < 3; i++)
+        guest_up(g[i] = guest_new(1, i ? 256 : 1, 0), 0, 0);
+    sim_run(SEC(40));
+    assert_share(big, SEC(40), 100, 2);
+    assert_share(g[1], SEC(40), 50, 1.5);
+    assert_share(g[2], SEC(40), 50, 1.5);
+    assert_true(sched_domain_time(&g[0]->d) > MS(50));
+    sim_end();
+}
+
+/* And afterwards nobody pays for the time in which it was there. */
+static void shares_recover_after_a_lopsided_time(void **state)
+{
+    struct guest *big, *g[4];
+    uint64_t before[4];
+
+    sim_start(2);
+    guest_up(big = guest_new(1, 65535, 0), 0, 0);
+    for (unsigned i = 0; i < 4; i++)
+        guest_up(g[i] = guest_new(1, 256, 0), 0, 0);
+    sim_run(SEC(30));
+    vcpu_pause_set(&big->v[0], PAUSE_DOWN);
+    sim_run(MS(500));
+    for (unsigned i = 0; i < 4; i++)
+        before[i] = sched_domain_time(&g[i]->d);
+    sim_run(SEC(5));
+    for (unsigned i = 0; i < 4; i++)
+        assert_in_range((uint64_t)(share(g[i], before[i], SEC(5)) * 100), 4900, 5100);
+    sim_end();
+}
+
+static void a_cap_holds_alone_and_in_company(void **state)
+{
+    static const struct { uint16_t cap; unsigned vcpus, others; } c[] = {
+        { 10, 1, 0 }, { 35, 1, 0 }, { 50, 4, 0 }, { 150, 4, 0 }, { 200, 2, 0 }, { 20, 1, 3 }, { 30, 4, 6 }, { 1, 1, 1 },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(c); i++) {
+        struct guest *g;
+
+        sim_start(4);
+        guest_up(g = guest_new(c[i].vcpus, 256, c[i].cap), 0, 0);
+        for (unsigned n = 0; n < c[i].others; n++)
+            guest_up(guest_new(1, 256, 0), 0, 0);
+        sim_run(SEC(10));
+        assert_share(g, SEC(10), c[i].cap, 2);
+        sim_end();
+    }
+}
+
+static void a_cap_does_not_slow_who_stays_below_it_and_may_change(void **state)
+{
+    struct guest *g;
+    uint64_t before;
+
+    sim_start(1);
+    g = guest_new(1, 256, 40);
+    guest_up(g, MS(1), MS(3));
+    sim_run(SEC(5));
+    assert_share(g, SEC(5), 25, 1);
+    assert_true(g->at[0].worst < US(50));
+    g->sleep = 0;
+    before = sched_domain_time(&g->d);
+    sim_run(SEC(5));
+    assert_in_range((uint64_t)share(g, before, SEC(5)), 38, 42);
+    assert_int_equal(sched_set_domain(&g->d, 256, 0), 0);
+    before = sched_domain_time(&g->d);
+    sim_run(SEC(5));
+    assert_in_range((uint64_t)share(g, before, SEC(5)), 99, 100);
+    assert_int_equal(sched_set_domain(&g->d, 256, 15), 0);
+    before = sched_domain_time(&g->d);
+    sim_run(SEC(5));
+    assert_in_range((uint64_t)share(g, before, SEC(5)), 13, 17);
+    assert_int_equal(sched_set_domain(&g->d, 0, 15), -EINVAL);
+    sim_end();
+}
+
+static void who_sleeps_much_runs_soon_after_it_wakes(void **state)
+{
+    struct guest *g[2];
+
+    sim_start(2);
+    for (unsigned i = 0; i < 8; i++)
+        guest_up(guest_new(1, 256, 0), 0, 0);
+    for (unsigned i = 0; i < 2; i++)
+        guest_up(g[i] = guest_new(1, 256, 0), US(100), MS(7));
+    sim_run(SEC(20));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(g[i]->at[0].woken > 2000);
+        /* The rate limit, and once in a while the other one. */
+        assert_in_range(g[i]->at[0].worst, 0, US(1300));
+    }
+    sim_end();
+}
+
+static void among_many_everyone_runs_often(void **state)
+{
+    struct guest *g[20];
+    uint64_t before[20];
+
+    sim_start(2);
+    for (unsigned i = 0; i < 20; i++)
+        guest_up(g[i] = guest_new(1, 256, 0), 0, 0);
+    sim_run(SEC(1));
+    for (unsigned round = 0; round < 100; round++) {
+        for (unsigned i = 0; i < 20; i++)
+            before[i] = sched_domain_time(&g[i]->d);
+        sim_run(MS(100));
+        for (unsigned i = 0; i < 20; i++)
+            assert_true(sched_domain_time(&g[i]->d) > before[i]);
+    }
+    sim_end();
+}
+
+static void affinity_is_kept(void **state)
+{
+    cpumask_t two = 4, low = 3, none = 0xf0, all = ~0ull;
+    struct guest *pinned, *half;
+
+    sim_start(4);
+    pinned = guest_new(1, 256, 0);
+    half = guest_new(2, 256, 0);
+    for (unsigned i = 0; i < 4; i++)
+        guest_up(guest_new(1, 256, 0), 0, 0);
+    assert_int_equal(sched_set_affinity(&pinned->v[0], &two, NULL), 0);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(sched_set_affinity(&half->v[i], &low, NULL), 0);
+    assert_int_equal(sched_set_affinity(&half->v[0], &none, NULL), -EINVAL);
+    guest_up(pinned, MS(3), MS(2));
+    guest_up(half, 0, 0);
+    sim_run(SEC(5));
+    assert_int_equal(pinned->at[0].seen, 4);
+    assert_int_equal(half->at[0].seen & ~low, 0);
+    assert_int_equal(half->at[1].seen & ~low, 0);
+    /* Changed while it runs, it goes at once. */
+    assert_int_equal(sched_set_affinity(&half->v[0], &two, NULL), 0);
+    sim_settle();
+    half->at[0].seen = 0;
+    sim_run(SEC(1));
+    assert_int_equal(half->at[0].seen, 4);
+    assert_int_equal(sched_set_affinity(&half->v[0], &all, &all), 0);
+    assert_int_equal(half->v[0].hard, 15);
+    assert_int_equal(half->v[0].soft, 15);
+    sim_end();
+}
+
+static void soft_affinity_is_a_wish(void **state)
+{
+    cpumask_t two = 4;
+    struct guest *g, *other;
+
+    sim_start(4);
+    g = guest_new(1, 256, 0);
+    assert_int_equal(sched_set_affinity(&g->v[0], NULL, &two), 0);
+    guest_up(g, MS(1), MS(1));
+    sim_run(SEC(1));
+    assert_int_equal(g->at[0].seen, 4);
+    /* With somebody there and other CPUs idle it runs all the same. */
+    other = guest_new(1, 256, 0);
+    assert_int_equal(sched_set_affinity(&other->v[0], &two, NULL), 0);
+    guest_up(other, 0, 0);
+    sim_run(SEC(1));
+    assert_true(g->at[0].seen != 4);
+    assert_share(g, SEC(2), 50, 1);
+    sim_end();
+}
+
+static void a_pin_override_ends_and_restores(void **state)
+{
+    cpumask_t low = 3;
+    struct guest *g;
+
+    sim_start(4);
+    g = guest_new(1, 256, 0);
+    assert_int_equal(sched_set_affinity(&g->v[0], &low, NULL), 0);
+    guest_up(g, 0, 0);
+    sim_run(MS(10));
+    assert_int_equal(sched_pin_override(&g->v[0], 4), -EINVAL);
+    assert_int_equal(sched_pin_override(&g->v[0], -1), -EINVAL);
+    assert_int_equal(sched_pin_override(&g->v[0], 3), 0);
+    assert_int_equal(sched_pin_override(&g->v[0], 2), -EBUSY);
+    sim_run(MS(10));
+    assert_int_equal(g->v[0].cpu, 3);
+    assert_int_equal(sched_pin_override(&g->v[0], -1), 0);
+    assert_int_equal(g->v[0].hard, 3);
+    sim_run(MS(10));
+    assert_true(g->v[0].cpu < 2);
+    sim_end();
+}
+
+static void idle_cpus_and_lone_vcpus_have_no_timer(void **state)
+{
+    struct guest *g;
+    unsigned kicks;
+
+    sim_start(2);
+    g = guest_new(1, 256, 0);
+    guest_up(g, 0, 0);
+    sim_run(SEC(1));
+    assert_true(fake_deadline[0] == ~0ull);
+    assert_true(fake_deadline[1] == ~0ull);
+    kicks = fake_kicks;
+    sim_run(SEC(10));
+    assert_int_equal(fake_kicks, kicks);
+    vcpu_pause_set(&g->v[0], PAUSE_BLOCKED);
+    sim_run(SEC(1));
+    assert_null(fake_pcpu[0].current);
+    assert_null(fake_pcpu[1].current);
+    assert_int_equal(idle_cpus, 3);
+    assert_true(fake_deadline[0] == ~0ull && fake_deadline[1] == ~0ull);
+    sim_end();
+}
+
+static void the_rate_limit_bounds_switches(void **state)
+{
+    struct guest *g;
+
+    sim_start(1);
+    assert_int_equal(sched_set_ratelimit_us(50), -EINVAL);
+    assert_int_equal(sched_set_ratelimit_us(500001), -EINVAL);
+    assert_int_equal(sched_set_ratelimit_us(5000), 0);
+    assert_int_equal(sched_ratelimit_us(), 5000);
+    guest_up(guest_new(1, 256, 0), 0, 0);
+    guest_up(g = guest_new(1, 256, 0), US(50), MS(2));
+    sim_run(SEC(10));
+    assert_in_range(g->at[0].worst, US(2500), US(5000));
+    assert_int_equal(sched_set_ratelimit_us(1000), 0);
+    sim_end();
+}
+
+static void runstates_add_up(void **state)
+{
+    struct vcpu_runstate_info r, area;
+    struct guest *g, *other;
+
+    sim_start(1);
+    memset(fake_refs, 0, sizeof(fake_refs));
+    g = guest_new(1, 256, 0);
+    other = guest_new(1, 256, 0);
+    sim_run(SEC(1));
+    guest_up(g, MS(2), MS(3));
+    guest_up(other, MS(2), MS(3));
+    assert_int_equal(vcpu_area_set(&g->v[0], &g->v[0].runstate_area, 6 * PAGE_SIZE - 24, sizeof(r)), 0);
+    sim_run(SEC(4));
+    sched_runstate(&g->v[0], &r);
+    assert_int_equal(r.time[0] + r.time[1] + r.time[2] + r.time[3], SEC(5));
+    assert_int_equal(r.time[RUNSTATE_offline], SEC(1));
+    assert_int_equal(r.time[RUNSTATE_running], g->at[0].ran);
+    assert_true(r.time[RUNSTATE_blocked] > SEC(2));
+    memcpy(&area, &fake_page[5][PAGE_SIZE - 24], sizeof(area));
+    assert_int_equal(area.time[RUNSTATE_offline], SEC(1));
+    assert_true(area.time[RUNSTATE_running] > SEC(1));
+    assert_false(area.state_entry_time & XEN_RUNSTATE_UPDATE);
+    vcpu_pause_set(&g->v[0], PAUSE_DOWN);
+    sim_run(SEC(1));
+    sched_runstate(&g->v[0], &r);
+    assert_in_range(r.state, RUNSTATE_blocked, RUNSTATE_offline);
+    assert_int_equal(vcpu_area_set(&g->v[0], &g->v[0].runstate_area, 0, 0), 0);
+    sim_end();
+}
+
+static void yield_lets_the_other_go_first(void **state)
+{
+    struct guest *a, *b;
+    struct vcpu *before;
+
+    sim_start(1);
+    a = guest_new(1, 65535, 0);
+    b = guest_new(1, 1, 0);
+    guest_up(a, 0, 0);
+    guest_up(b, 0, 0);
+    sim_run(MS(30));
+    for (unsigned i = 0; i < 10; i++) {
+        before = fake_pcpu[0].current;
+        sched_give_way();
+        sim_settle();
+        assert_ptr_not_equal(fake_pcpu[0].current, before);
+    }
+    /* Alone it goes on. */
+    vcpu_pause_set(&b->v[0], PAUSE_DOWN);
+    sim_settle();
+    sched_give_way();
+    sim_settle();
+    assert_ptr_equal(fake_pcpu[0].current, &a->v[0]);
+    sim_end();
+}
+
+static void holds_are_counted(void **state)
+{
+    struct guest *g;
+
+    sim_start(1);
+    g = guest_new(1, 256, 0);
+    vcpu_hold(&g->v[0]);
+    vcpu_hold(&g->v[0]);
+    guest_up(g, 0, 0);
+    sim_run(MS(1));
+    assert_null(fake_pcpu[0].current);
+    vcpu_release(&g->v[0]);
+    sim_run(MS(1));
+    assert_null(fake_pcpu[0].current);
+    vcpu_release(&g->v[0]);
+    sim_run(MS(1));
+    assert_ptr_equal(fake_pcpu[0].current, &g->v[0]);
+    assert_int_equal(g->v[0].pause, 0);
+    sim_end();
+}
+
+static void timers_of_a_vcpu_raise_its_virq(void **state)
+{
+    struct guest *g;
+
+    sim_start(1);
+    g = guest_new(1, 256, 0);
+    guest_up(g, 0, 0);
+    vcpu_set_periodic(&g->v[0], MS(10));
+    sim_run(MS(105));
+    assert_int_equal(fake_virqs, 10);
+    fake_now(now_ns() + MS(500)); /* the CPU was elsewhere: missed ticks are one */
+    sim_run(MS(1));
+    assert_int_equal(fake_virqs, 11);
+    vcpu_set_periodic(&g->v[0], 0);
+    sim_run(MS(100));
+    assert_int_equal(fake_virqs, 11);
+    timer_set(&g->v[0].singleshot, 0);
+    sim_run(MS(1));
+    assert_int_equal(fake_virqs, 12);
+    sim_end();
+}
+
+static void a_poll_ends_by_port_event_or_time(void **state)
+{
+    struct guest *g;
+    uint32_t ports[2] = { 3, 4 };
+    struct vcpu *v;
+
+    sim_start(1);
+    g = guest_new(1, 256, 0);
+    v = &g->v[0];
+    guest_up(g, 0, 0);
+    sim_run(MS(1));
+    v->info->evtchn_upcall_mask = 1;
+    port_pending = 0;
+    assert_int_equal(vcpu_poll(v, (uint32_t[]){ 99 }, 1, 0), -EINVAL);
+    sim_settle();
+    assert_ptr_equal(fake_pcpu[0].current, v);
+    port_pending = 1u << 4;
+    assert_int_equal(vcpu_poll(v, ports, 2, 0), 0);
+    sim_settle();
+    assert_ptr_equal(fake_pcpu[0].current, v);
+    port_pending = 0;
+    assert_int_equal(vcpu_poll(v, ports, 2, now_ns() + MS(5)), 0);
+    sim_run(MS(4));
+    assert_null(fake_pcpu[0].current);
+    vcpu_notify(v); /* masked: it waits for its ports only */
+    sim_settle();
+    assert_null(fake_pcpu[0].current);
+    sim_run(MS(2));
+    assert_ptr_equal(fake_pcpu[0].current, v);
+    assert_int_equal(v->poll_port, 0);
+    assert_int_equal(vcpu_poll(v, ports, 1, 0), 0);
+    sim_run(MS(1));
+    assert_int_equal(v->poll_port, 3);
+    port_poll_wake(v);
+    sim_settle();
+    assert_ptr_equal(fake_pcpu[0].current, v);
+    v->info->evtchn_upcall_pending = 0;
+    v->info->evtchn_upcall_mask = 0;
+    assert_int_equal(vcpu_poll(v, ports, 0, 0), 0);
+    sim_run(MS(1));
+    assert_null(fake_pcpu[0].current);
+    vcpu_notify(v);
+    sim_settle();
+    assert_ptr_equal(fake_pcpu[0].current, v);
+    sim_end();
+}
+
+static void watchdogs_end_a_domain_that_stops_poking(void **state)
+{
+    struct guest *g;
+
+    sim_start(1);
+    g = guest_new(1, 256, 0);
+    shutdown_seen = -1;
+    assert_int_equal(watchdog_poke(&g->d, ~0u, 1), -EINVAL);
+    assert_int_equal(watchdog_stop(&g->d, 1), -EINVAL);
+    assert_int_equal(watchdog_start(&g->d, 2), 1);
+    assert_int_equal(watchdog_start(&g->d, 100), 2);
+    assert_int_equal(watchdog_start(&g->d, 2), -ENOSPC);
+    for (unsigned i = 0; i < 5; i++) {
+        sim_run(SEC(1));
+        assert_int_equal(watchdog_poke(&g->d, 1, 2), 0);
+    }
+    assert_int_equal(watchdog_stop(&g->d, 2), 0);
+    assert_int_equal(shutdown_seen, -1);
+    sim_run(SEC(3));
+    assert_int_equal(shutdown_seen, SHUTDOWN_watchdog);
+    assert_int_equal(watchdog_start(&g->d, 1), 2);
+    shutdown_seen = -1;
+    watchdogs_kill(&g->d);
+    sim_run(SEC(3));
+    assert_int_equal(shutdown_seen, -1);
+    sim_end();
+}
+
+/* Sleepers, hogs, caps, changes of affinity and weight, pauses: nothing is lost, no rule is broken. */
+static void a_long_mixed_life_keeps_the_rules(void **state)
+{
+    unsigned r = 1;
+
+    sim_start(3);
+    for (unsigned i = 0; i < 12; i++) {
+        struct guest *g = guest_new(1 + i % 3, (uint16_t)(1 + i * 100), i % 4 ? 0 : (uint16_t)(20 + i));
+
+        guest_up(g, US(100 + i * 300), i % 3 ? US(50 + i * 700) : 0);
+    }
+    for (unsigned round = 0; round < 3000; round++) {
+        struct guest *g = guests[(r = r * 1103515245 + 12345) >> 16 & 7];
+        struct vcpu *v = &g->v[(r >> 8) % g->vcpus];
+        cpumask_t mask = 1 + (r >> 20) % 7;
+
+        switch (round % 6) {
+        case 0: (void)sched_set_affinity(v, &mask, NULL); break;
+        case 1: vcpu_pause_set(v, PAUSE_DOWN); break;
+        case 2: (void)sched_set_domain(&g->d, (uint16_t)(1 + (r >> 12) % 3000), r >> 28 ? 0 : 30); break;
+        case 3: vcpu_pause_clear(v, PAUSE_DOWN); break;
+        case 4: (void)sched_set_affinity(v, NULL, &mask); break;
+        default: vcpu_notify(v); break;
+        }
+        sim_run(US(r >> 22));
+    }
+    for (unsigned n = 0; n < guest_count; n++) {
+        sched_set_domain(&guests[n]->d, 256, 0);
+        for (unsigned i = 0; i < guests[n]->vcpus; i++) {
+            cpumask_t all = 7;
+
+            assert_int_equal(sched_set_affinity(&guests[n]->v[i], &all, &all), 0);
+            vcpu_pause_clear(&guests[n]->v[i], PAUSE_DOWN);
+            guests[n]->at[i].ran = 0;
+        }
+    }
+    sim_run(SEC(3));
+    for (unsigned n = 0; n < guest_count; n++)
+        for (unsigned i = 0; i < guests[n]->vcpus; i++)
+            assert_true(guests[n]->at[i].ran > 0);
+    sim_end();
+}
+
+/* ---- Threads are CPUs; the guests play ping-pong by events ---- */
+
+enum { THREADS = 3, PAIRS = 3 };
+
+static struct { _Atomic unsigned ball, turns; } table[PAIRS];
+
+/* One step of the guest that is loaded here: if the ball is on its side, it plays it back; then it waits for it. */
+static void play(struct vcpu *v)
+{
+    unsigned pair = v->domain->id - 1u, me = v->id;
+
+    if (table[pair].ball == me) {
+        table[pair].turns++;
+        table[pair].ball = !me;
+        vcpu_notify(v->domain->vcpu[!me]);
+    } else if (table[pair].turns % 7 == me) {
+        sched_give_way();
+    } else {
+        vcpu_block(v);
+    }
+}
+
+static void *cpu_thread(void *arg)
+{
+    fake_cpu = (unsigned)(uintptr_t)arg;
+    if (setjmp(leave))
+        return NULL;
+    for (;;) {
+        struct pcpu *c = this_pcpu();
+
+        if (atomic_exchange(&fake_kicked[c->id], false) && !c->work)
+            atomic_fetch_or(&c->work, WORK_IRQ);
+        if (fake_deadline[c->id] <= fake_tsc)
+            atomic_fetch_or(&c->work, WORK_TIMER);
+        core_exit();
+        assert_int_equal(c->current->running_on, (int)c->id);
+        fake_tsc += 2000;
+        play(c->current);
+    }
+}
+
+static void no_wakeup_is_lost_between_cpus(void **state)
+{
+    pthread_t cpu[THREADS];
+    unsigned last[PAIRS] = { 0 };
+
+    sim_start(THREADS + 1);
+    pcpu_online = (1u << THREADS) - 1; /* the last CPU is the test itself */
+    for (unsigned i = 0; i < PAIRS; i++) {
+        struct guest *g = guest_new(2, 256, i ? 0 : 60);
+
+        table[i].ball = 0;
+        table[i].turns = 0;
+        guest_up(g, 0, 0);
+    }
+    for (uintptr_t i = 0; i < THREADS; i++)
+        pthread_create(&cpu[i], NULL, cpu_thread, (void *)i);
+    fake_cpu = THREADS;
+    for (unsigned round = 0; round < 60; round++) {
+        struct vcpu *v = &guests[round % PAIRS]->v[round % 2];
+        cpumask_t mask = 1 + round % 7;
+
+        /* Meanwhile somebody holds them, moves them and reads their times. */
+        vcpu_hold(v);
+        assert_int_equal(v->running_on, -1);
+        usleep(100);
+        assert_int_equal(v->running_on, -1);
+        vcpu_release(v);
+        assert_int_equal(sched_set_affinity(v, &mask, NULL), 0);
+        (void)sched_domain_time(v->domain);
+        usleep(2000);
+        for (unsigned i = 0; i < PAIRS; i++) {
+            for (unsigned wait = 0; table[i].turns == last[i]; wait++) {
+                if (wait > 4000)
+                    fail_msg("pair %u stands still after %u turns", i, last[i]);
+                fake_tsc += 100000;
+                usleep(1000);
+            }
+            last[i] = table[i].turns;
+        }
+    }
+    for (unsigned i = 0; i < PAIRS; i++)
+        for (unsigned n = 0; n < 2; n++)
+            vcpu_hold(&guests[i]->v[n]);
+    stop = true;
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(cpu[i], NULL);
+    stop = false;
+    fake_cpu = 0;
+    sim_end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_cpu_is_shared_by_weight),
+        cmocka_unit_test(three_equals_on_two_cpus_get_two_thirds_each),
+        cmocka_unit_test(weights_hold_across_cpus),
+        cmocka_unit_test(nobody_starves_beside_a_huge_weight),
+        cmocka_unit_test(shares_recover_after_a_lopsided_time),
+        cmocka_unit_test(a_cap_holds_alone_and_in_company),
+        cmocka_unit_test(a_cap_does_not_slow_who_stays_below_it_and_may_change),
+        cmocka_unit_test(who_sleeps_much_runs_soon_after_it_wakes),
+        cmocka_unit_test(among_many_everyone_runs_often),
+        cmocka_unit_test(affinity_is_kept),
+        cmocka_unit_test(soft_affinity_is_a_wish),
+        cmocka_unit_test(a_pin_override_ends_and_restores),
+        cmocka_unit_test(idle_cpus_and_lone_vcpus_have_no_timer),
+        cmocka_unit_test(the_rate_limit_bounds_switches),
+        cmocka_unit_test(runstates_add_up),
+        cmocka_unit_test(yield_lets_the_other_go_first),
+        cmocka_unit_test(holds_are_counted),
+        cmocka_unit_test(timers_of_a_vcpu_raise_its_virq),
+        cmocka_unit_test(a_poll_ends_by_port_event_or_time),
+        cmocka_unit_test(watchdogs_end_a_domain_that_stops_poking),
+        cmocka_unit_test(a_long_mixed_life_keeps_the_rules),
+        cmocka_unit_test(no_wakeup_is_lost_between_cpus),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
