@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HYPERVISOR_grant_table_op: arrays of operations, each copied in once, done, and written back with its status.
+ * HYPERVISOR_grant_table_op: arrays of operations, each copied in once, done, and written back with its
+ * status.
  *
- * The call's own result is 0 or an errno of the whole (bad pointer, bad count); what became of an element is its status.
- * A long array is done in pieces: pointer and count in the arguments move on with each element.
+ * The call's own result is 0 or an errno of the whole (bad pointer, bad count); what became of an element is
+ * its status. A long array is done in pieces: pointer and count in the arguments move on with each element.
  */
 #include "abi/hypercall.h"
 #include "core/budget.h"
@@ -16,7 +17,10 @@
 /* One element: sets its status. 0, -ERESTART (not done), or the error with which the whole call ends. */
 typedef int (*element_fn)(struct hypercall *hc, void *element, void *context);
 
-/* Runs `one` on each element of `size` bytes; `write` also writes it back. Elements done are taken off the arguments. */
+/*
+ * Runs `one` on each element of `size` bytes; `write` also writes it back. Elements done are taken off the
+ * arguments.
+ */
 static long each_element(struct hypercall *hc, size_t size, bool write, element_fn one, void *context)
 {
     uint64_t element[64 / sizeof(uint64_t)];
@@ -40,8 +44,11 @@ static long each_element(struct hypercall *hc, size_t size, bool write, element_
     return 0;
 }
 
-#define EACH(hc, type, write, one, context) \
-    ({ _Static_assert(sizeof(type) <= 64, "fits each_element()"); each_element(hc, sizeof(type), write, one, context); })
+#define EACH(hc, type, write, one, context)                                                                  \
+    ({                                                                                                       \
+        _Static_assert(sizeof(type) <= 64, "fits each_element()");                                           \
+        each_element(hc, sizeof(type), write, one, context);                                                 \
+    })
 
 static int map_one(struct hypercall *hc, void *element, void *context)
 {
@@ -132,7 +139,10 @@ static long grant_op_swap(struct hypercall *hc, void *arg)
     return EACH(hc, struct gnttab_swap_grant_ref, true, swap_one, NULL);
 }
 
-/* All agents of an x86 machine see one coherent memory, so the request is only judged. There is no status to write. */
+/*
+ * All agents of an x86 machine see one coherent memory, so the request is only judged. There is no status to
+ * write.
+ */
 static int cache_flush_one(struct hypercall *hc, void *element, void *context)
 {
     const struct gnttab_cache_flush *op = element;
@@ -195,8 +205,8 @@ static long grant_op_setup(struct hypercall *hc, void *arg)
     if (!d)
         return 0;
     if (grants_grow(d, op->nr_frames))
-        op->status = (int16_t)refuse(hc->v, GNTST_general_error, "grant table of d%u: %u frames of %u", d->id, op->nr_frames,
-                                     grants_max_frames(d));
+        op->status = (int16_t)refuse(hc->v, GNTST_general_error, "grant table of d%u: %u frames of %u", d->id,
+                                     op->nr_frames, grants_max_frames(d));
     else
         op->status = list_frames(d, false, op->nr_frames, handle_ptr(op->frame_list));
     domain_put(d);
@@ -214,8 +224,8 @@ static long grant_op_status_frames(struct hypercall *hc, void *arg)
     if (!d)
         return 0;
     if (op->nr_frames > grants_frames(d, true))
-        op->status = (int16_t)refuse(hc->v, GNTST_general_error, "status frames of d%u: %u of %u", d->id, op->nr_frames,
-                                     grants_frames(d, true));
+        op->status = (int16_t)refuse(hc->v, GNTST_general_error, "status frames of d%u: %u of %u", d->id,
+                                     op->nr_frames, grants_frames(d, true));
     else
         op->status = list_frames(d, true, op->nr_frames, handle_ptr(op->frame_list));
     domain_put(d);
@@ -301,7 +311,7 @@ static const struct subop rows[] = {
 long do_grant_table_op(struct hypercall *hc)
 {
     if ((int32_t)hc->arg[2] < 0)
-        return refuse(hc->v, -EINVAL, "grant table operation %llu on %u elements", (unsigned long long)hc->arg[0],
-                      (uint32_t)hc->arg[2]);
+        return refuse(hc->v, -EINVAL, "grant table operation %llu on %u elements",
+                      (unsigned long long)hc->arg[0], (uint32_t)hc->arg[2]);
     return subop_run(hc, rows, ARRAY_SIZE(rows), (uint32_t)hc->arg[0], gptr(hc->arg[1]));
 }

@@ -2,9 +2,9 @@
 /*
  * The table of one domain: shared pages that grow on demand, and the two layouts of their entries.
  *
- * A shared page is the hypervisor's, visible to the guest and to the tools that build it; it goes when the domain and all
- * who mapped it are gone. Version 2 keeps the in-use bits in status pages beside; once made they stay, so that a change of
- * version never waits for somebody's mapping of them.
+ * A shared page is the hypervisor's, visible to the guest and to the tools that build it; it goes when the
+ * domain and all who mapped it are gone. Version 2 keeps the in-use bits in status pages beside; once made
+ * they stay, so that a change of version never waits for somebody's mapping of them.
  */
 #include "core/grant_table.h"
 
@@ -23,8 +23,8 @@ static unsigned status_frames(unsigned nr)
 }
 
 /*
- * A page that d can see; NULL if there is no memory. The hypervisor writes to it, so it is WRITABLE for as long as it is
- * part of the table: the guest can't have it as a page table.
+ * A page that d can see; NULL if there is no memory. The hypervisor writes to it, so it is WRITABLE for as
+ * long as it is part of the table: the guest can't have it as a page table.
  */
 static uint8_t *page_new(struct domain *d)
 {
@@ -355,8 +355,9 @@ void grants_dump(struct domain *d)
     unsigned shown = 0;
 
     lock(&t->lock);
-    hv_log(LOG_INFO, "d%u grants: version %u, %u/%u frames, %u entries in use, %u mappings in %u/%u pages", d->id, t->version,
-           t->nr_frames, t->max_frames, t->pinned, t->mapped, t->nr_map_pages, t->max_map_pages);
+    hv_log(LOG_INFO, "d%u grants: version %u, %u/%u frames, %u entries in use, %u mappings in %u/%u pages",
+           d->id, t->version, t->nr_frames, t->max_frames, t->pinned, t->mapped, t->nr_map_pages,
+           t->max_map_pages);
     for (grant_ref_t ref = 0; ref < grant_count(t) && shown < t->pinned && shown < SHOWN; ref++) {
         a = grant_active(t, ref);
         if (!active_bits(a))

@@ -2,9 +2,10 @@
 /*
  * Grant tables: how one domain lets another map or copy some of its frames.
  *
- * A domain writes entries into its shared table ("d may use my frame f"); another asks by (domain, reference). What the
- * guests write is never believed twice: grant_entry.c takes one snapshot and pins it. Statuses are GNTST_* codes of
- * <xen/grant_table.h>; they go into the operation, a function's own result is 0 or an errno.
+ * A domain writes entries into its shared table ("d may use my frame f"); another asks by (domain,
+ * reference). What the guests write is never believed twice: grant_entry.c takes one snapshot and pins it.
+ * Statuses are GNTST_* codes of <xen/grant_table.h>; they go into the operation, a function's own result is 0
+ * or an errno.
  *
  *   grant.c          the table itself: frames, versions            grant_copy.c      copies between frames
  *   grant_entry.c    pins on entries                               grant_transfer.c  frames given away
@@ -24,13 +25,13 @@ struct vcpu;
 #define MAPTRACK_DEFAULT       1024u
 
 /*
- * Frame 0 of the shared table exists from here on, version 1. ~0u: the default limit. max_version 0: d has no table; like
- * before this call, all that follows works and finds nothing. 0 or -ENOMEM.
+ * Frame 0 of the shared table exists from here on, version 1. ~0u: the default limit. max_version 0: d has no
+ * table; like before this call, all that follows works and finds nothing. 0 or -ENOMEM.
  */
 int grants_init(struct domain *d, unsigned max_frames, unsigned max_maptrack, unsigned max_version);
 /*
- * d dies: gives back all it has mapped (budgeted: -ERESTART), then its shared pages; what others have mapped stays theirs.
- * None of its vCPUs runs any more.
+ * d dies: gives back all it has mapped (budgeted: -ERESTART), then its shared pages; what others have mapped
+ * stays theirs. None of its vCPUs runs any more.
  */
 __must_check int grants_kill(struct domain *d);
 /* The last reference to d went (each mapping of its frames holds one). */
@@ -38,7 +39,10 @@ void grants_free(struct domain *d);
 unsigned grants_mapped(struct domain *d); /* handles in use, for the leak check */
 void grants_dump(struct domain *d);       /* debug key 'g' */
 
-/* XENMEM_acquire_resource: MFN of shared (status: v2) table frame `idx`, growing the table as needed. 0 or errno. */
+/*
+ * XENMEM_acquire_resource: MFN of shared (status: v2) table frame `idx`, growing the table as needed. 0 or
+ * errno.
+ */
 int grants_resource(struct domain *d, bool status, unsigned idx, mfn_t *out);
 unsigned grants_max_frames(struct domain *d);
 
@@ -52,23 +56,24 @@ unsigned grants_frames(struct domain *d, bool status);
 mfn_t grants_frame(struct domain *d, bool status, unsigned idx);
 unsigned grants_version(struct domain *d);
 /*
- * Version 1 or 2. The reserved entries stay, all others are emptied. -EBUSY while one of those is in use, -EINVAL no such
- * version or a reserved entry that version 1 can't say, -ENOSYS not for this domain, -ENOMEM.
+ * Version 1 or 2. The reserved entries stay, all others are emptied. -EBUSY while one of those is in use,
+ * -EINVAL no such version or a reserved entry that version 1 can't say, -ENOSYS not for this domain, -ENOMEM.
  */
 int grants_set_version(struct domain *d, uint32_t version);
 /* Exchanges two entries of d that nobody uses. A status. */
 int16_t grants_swap(struct domain *d, grant_ref_t a, grant_ref_t b);
 
-/* ---- Operations of the current vCPU: op->status is set unless the result is -ERESTART (nothing done: call again) ---- */
+/* ---- Operations of the current vCPU ---- */
 
+/* Each sets op->status unless it gives -ERESTART: nothing was done, call again. */
 __must_check int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op);
 __must_check int grant_copy(struct vcpu *v, struct gnttab_copy *op);
 __must_check int grant_transfer(struct vcpu *v, struct gnttab_transfer *op);
 
 /*
- * Unmapping, in batches: page-table entries go at once, references only in grant_unmaps_finish(), after one flush of all
- * CPUs that may have used the mappings. The caller starts with n and flush 0 and finishes when n is GRANT_UNMAPS, and at
- * the end.
+ * Unmapping, in batches: page-table entries go at once, references only in grant_unmaps_finish(), after one
+ * flush of all CPUs that may have used the mappings. The caller starts with n and flush 0 and finishes when n
+ * is GRANT_UNMAPS, and at the end.
  */
 #define GRANT_UNMAPS 32u
 struct grant_unmaps {
@@ -82,8 +87,12 @@ struct grant_unmaps {
         bool write;
     } item[GRANT_UNMAPS];
 };
-/* new_addr 0: the entry becomes 0; else what maps new_addr moves there (GNTTABOP_unmap_and_replace). A status. */
-int16_t grant_unmap(struct vcpu *v, struct grant_unmaps *batch, const struct gnttab_unmap_grant_ref *op, uint64_t new_addr);
+/*
+ * new_addr 0: the entry becomes 0; else what maps new_addr moves there (GNTTABOP_unmap_and_replace). A
+ * status.
+ */
+int16_t grant_unmap(struct vcpu *v, struct grant_unmaps *batch, const struct gnttab_unmap_grant_ref *op,
+                    uint64_t new_addr);
 void grant_unmaps_finish(struct domain *d, struct grant_unmaps *batch);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Copies between a domain's own frames and frames granted to it: both sides are pinned and referenced, then bytes move.
+ * Copies between a domain's own frames and frames granted to it: both sides are pinned and referenced, then
+ * bytes move.
  *
- * A transitive grant is one of a third domain lent on: the lender's entry is pinned for the caller, and the entry that it
- * names is pinned for the lender. One step only; what it names must not be transitive again.
+ * A transitive grant is one of a third domain lent on: the lender's entry is pinned for the caller, and the
+ * entry that it names is pinned for the lender. One step only; what it names must not be transitive again.
  */
 #include "core/grant_table.h"
 
@@ -15,7 +16,10 @@
 
 /* One side of a copy while it is open. */
 struct side {
-    struct grant_step { struct domain *d; grant_ref_t ref; } step[2]; /* entries pinned, each with its domain's reference */
+    struct grant_step {
+        struct domain *d;
+        grant_ref_t ref;
+    } step[2]; /* entries pinned, each with its domain's reference */
     unsigned steps;
     bool write, held; /* held: the frame's references */
     mfn_t frame;
@@ -33,7 +37,8 @@ static void side_close(struct side *s)
 }
 
 /* Pins one more entry. Consumes the reference on d. A status. */
-static int16_t side_step(struct vcpu *v, struct side *s, struct domain *d, grant_ref_t ref, domid_t to, struct grant_entry *e)
+static int16_t side_step(struct vcpu *v, struct side *s, struct domain *d, grant_ref_t ref, domid_t to,
+                         struct grant_entry *e)
 {
     int16_t status = d && !domain_dying(d) ? grant_pin(v, d, ref, to, s->write, true, e) : GNTST_bad_domain;
 
@@ -56,15 +61,18 @@ static int16_t side_pin(struct vcpu *v, struct side *s, domid_t id, grant_ref_t 
         status = side_step(v, s, domain_get(e.via), (grant_ref_t)e.frame, s->step[0].d->id, &e);
     if (status)
         return status;
-    if (e.kind == GRANT_TRANSITIVE || s->offset < e.start || s->offset + s->len > (unsigned)e.start + e.length)
-        return (int16_t)refuse(v, GNTST_general_error, "grant %u of d%u is for bytes %u+%u of its frame, not %u+%u", ref, id,
-                               e.start, e.length, s->offset, s->len);
+    if (e.kind == GRANT_TRANSITIVE || s->offset < e.start ||
+        s->offset + s->len > (unsigned)e.start + e.length)
+        return (int16_t)refuse(v, GNTST_general_error,
+                               "grant %u of d%u is for bytes %u+%u of its frame, not %u+%u", ref, id, e.start,
+                               e.length, s->offset, s->len);
     s->frame = mfn(e.frame);
     return GNTST_okay;
 }
 
 /* Opens a side; closed by the caller whatever the result. *status is set unless the result is -ERESTART. */
-static int side_open(struct vcpu *v, struct side *s, const struct gnttab_copy_ptr *p, bool granted, int16_t *status)
+static int side_open(struct vcpu *v, struct side *s, const struct gnttab_copy_ptr *p, bool granted,
+                     int16_t *status)
 {
     struct domain *owner = v->domain;
     int rc;
@@ -78,14 +86,15 @@ static int side_open(struct vcpu *v, struct side *s, const struct gnttab_copy_pt
     } else if (p->domid == DOMID_SELF || p->domid == owner->id) {
         s->frame = mfn(p->u.gmfn);
     } else {
-        *status = (int16_t)refuse(v, GNTST_permission_denied, "copy of a frame of d%u without a grant", p->domid);
+        *status =
+            (int16_t)refuse(v, GNTST_permission_denied, "copy of a frame of d%u without a grant", p->domid);
         return 0;
     }
     rc = grant_frame_get(owner, s->frame, s->write);
     s->held = rc == 0;
     if (rc == -EINVAL)
-        *status = (int16_t)refuse(v, granted ? GNTST_general_error : GNTST_bad_page, "copy: frame %#llx of d%u",
-                                  (unsigned long long)s->frame.n, owner->id);
+        *status = (int16_t)refuse(v, granted ? GNTST_general_error : GNTST_bad_page,
+                                  "copy: frame %#llx of d%u", (unsigned long long)s->frame.n, owner->id);
     return rc == -ERESTART ? rc : 0;
 }
 
@@ -96,15 +105,16 @@ int grant_copy(struct vcpu *v, struct gnttab_copy *op)
     int rc;
 
     if (from.offset + from.len > PAGE_SIZE || to.offset + to.len > PAGE_SIZE) {
-        op->status = (int16_t)refuse(v, GNTST_bad_copy_arg, "copy of %u bytes from %u to %u in a page", from.len, from.offset,
-                                     to.offset);
+        op->status = (int16_t)refuse(v, GNTST_bad_copy_arg, "copy of %u bytes from %u to %u in a page",
+                                     from.len, from.offset, to.offset);
         return 0;
     }
     rc = side_open(v, &from, &op->source, op->flags & GNTCOPY_source_gref, &op->status);
     if (!rc && !op->status)
         rc = side_open(v, &to, &op->dest, op->flags & GNTCOPY_dest_gref, &op->status);
     if (!rc && !op->status)
-        memmove((uint8_t *)machine_frame(to.frame) + to.offset, (uint8_t *)machine_frame(from.frame) + from.offset, op->len);
+        memmove((uint8_t *)machine_frame(to.frame) + to.offset,
+                (uint8_t *)machine_frame(from.frame) + from.offset, op->len);
     side_close(&to);
     side_close(&from);
     return rc;

@@ -2,11 +2,12 @@
 /*
  * Pins: from a guest's entry to a promise that it can't take back.
  *
- * The guest may write its entry at any time, so the decision is made on one load of the word that holds flags and grantee,
- * and stands only if the in-use mark went in while that very word was there. Version 1 has the mark in the word itself: one
- * compare-and-swap. Version 2 has it in a status word: mark, then look again whether the word still grants; the guest, which
- * writes first and looks at the status then, either sees the mark or was seen. After that the frame number is read once,
- * and kept for all who pin while the entry is in use.
+ * The guest may write its entry at any time, so the decision is made on one load of the word that holds flags
+ * and grantee, and stands only if the in-use mark went in while that very word was there. Version 1 has the
+ * mark in the word itself: one compare-and-swap. Version 2 has it in a status word: mark, then look again
+ * whether the word still grants; the guest, which writes first and looks at the status then, either sees the
+ * mark or was seen. After that the frame number is read once, and kept for all who pin while the entry is in
+ * use.
  *
  * Cache attributes of entries (GTF_PWT, GTF_PCD, GTF_PAT) are ignored: RAM has one cacheability, write-back.
  */
@@ -88,7 +89,8 @@ static bool mark_v2(const struct grant_table *t, grant_ref_t ref, const struct a
 }
 
 /* What a marked entry grants: each word of its body is read once. */
-static void read_body(const struct grant_table *t, grant_ref_t ref, enum grant_kind kind, struct grant_entry *e)
+static void read_body(const struct grant_table *t, grant_ref_t ref, enum grant_kind kind,
+                      struct grant_entry *e)
 {
     uint8_t *at = grant_shared(t, ref);
     uint32_t second = atomic_load((_Atomic uint32_t *)(void *)(at + 4));
@@ -108,15 +110,19 @@ static void read_body(const struct grant_table *t, grant_ref_t ref, enum grant_k
     }
 }
 
-_Static_assert(offsetof(struct grant_entry_v1, frame) == 4 && offsetof(union grant_entry_v2, full_page.frame) == 8 &&
-               offsetof(union grant_entry_v2, sub_page.page_off) == 4 && offsetof(union grant_entry_v2, sub_page.length) == 6 &&
-               offsetof(union grant_entry_v2, transitive.trans_domid) == 4 && offsetof(union grant_entry_v2, transitive.gref) == 8,
+_Static_assert(offsetof(struct grant_entry_v1, frame) == 4 &&
+                   offsetof(union grant_entry_v2, full_page.frame) == 8 &&
+                   offsetof(union grant_entry_v2, sub_page.page_off) == 4 &&
+                   offsetof(union grant_entry_v2, sub_page.length) == 6 &&
+                   offsetof(union grant_entry_v2, transitive.trans_domid) == 4 &&
+                   offsetof(union grant_entry_v2, transitive.gref) == 8,
                "read_body() knows where they are");
 
 /* ---- Pins ---- */
 
 /* Lock held; ref exists. A status. */
-static int16_t pin(const struct grant_table *t, grant_ref_t ref, const struct ask *a, struct grant_entry *out, unsigned *pinned)
+static int16_t pin(const struct grant_table *t, grant_ref_t ref, const struct ask *a, struct grant_entry *out,
+                   unsigned *pinned)
 {
     struct active *active = grant_active(t, ref);
     uint32_t header = 0;
@@ -151,7 +157,8 @@ int16_t grant_pin(struct vcpu *v, struct domain *granter, grant_ref_t ref, domid
         status = pin(t, ref, &ask, out, &t->pinned);
     unlock(&t->lock);
     if (status)
-        return (int16_t)refuse(v, status, "grant %u of d%u to d%u, %s", ref, granter->id, to, write ? "writable" : "read-only");
+        return (int16_t)refuse(v, status, "grant %u of d%u to d%u, %s", ref, granter->id, to,
+                               write ? "writable" : "read-only");
     return status;
 }
 

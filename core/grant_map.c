@@ -2,10 +2,11 @@
 /*
  * Mappings of other domains' frames: made, unmapped by handle, and given back when the mapper dies.
  *
- * A mapping holds references of its own, apart from those of the page-table entry that it put in place (core/pt.h). So
- * whatever the guest does to its entries, the frame stays the granter's, and of its type, until the handle goes: after the
- * entry is gone and every CPU that could have used it has flushed. A handle remembers the very entry that it filled, by
- * machine address: unmapping it can't take another mapping's entry in its place.
+ * A mapping holds references of its own, apart from those of the page-table entry that it put in place
+ * (core/pt.h). So whatever the guest does to its entries, the frame stays the granter's, and of its type,
+ * until the handle goes: after the entry is gone and every CPU that could have used it has flushed. A handle
+ * remembers the very entry that it filled, by machine address: unmapping it can't take another mapping's
+ * entry in its place.
  *
  * Without an IOMMU a device reaches all of memory: GNTMAP_device_map needs nothing but the machine address.
  */
@@ -141,8 +142,8 @@ static int map_parts(struct vcpu *v, struct mapping *m, struct gnttab_map_grant_
     m->frame = mfn(entry.frame);
     rc = grant_frame_get(m->granter, m->frame, write);
     if (rc) {
-        op->status = (int16_t)refuse(v, GNTST_general_error, "grant %u of d%u: frame %#llx", m->ref, m->granter->id,
-                                     (unsigned long long)entry.frame);
+        op->status = (int16_t)refuse(v, GNTST_general_error, "grant %u of d%u: frame %#llx", m->ref,
+                                     m->granter->id, (unsigned long long)entry.frame);
         goto undo_pin;
     }
     if (op->flags & GNTMAP_host_map)
@@ -166,7 +167,8 @@ int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op)
     int rc = 0;
 
     if (!(op->flags & (GNTMAP_host_map | GNTMAP_device_map))) {
-        op->status = (int16_t)refuse(v, GNTST_bad_gntref, "grant mapping for neither CPU nor device: flags %#x", op->flags);
+        op->status = (int16_t)refuse(v, GNTST_bad_gntref,
+                                     "grant mapping for neither CPU nor device: flags %#x", op->flags);
         return 0;
     }
     op->status = GNTST_bad_domain;
@@ -198,7 +200,8 @@ put_granter:
 /* ---- Unmapping ---- */
 
 /* Takes the mapping in hand if the operation names what it is. Gives a copy. A status. */
-static int16_t unmap_begin(struct grant_table *t, const struct gnttab_unmap_grant_ref *op, struct mapping *out)
+static int16_t unmap_begin(struct grant_table *t, const struct gnttab_unmap_grant_ref *op,
+                           struct mapping *out)
 {
     int16_t status = GNTST_okay;
     struct mapping *m;
@@ -243,18 +246,22 @@ static int16_t replace(struct vcpu *v, const struct mapping *m, uint64_t new_add
 static void release_later(struct grant_unmaps *batch, const struct mapping *m, grant_handle_t handle)
 {
     ASSERT(batch->n < GRANT_UNMAPS);
-    batch->item[batch->n++] = (struct grant_release){ .granter = m->granter, .frame = m->frame, .ref = m->ref,
-                                                      .handle = handle, .write = !(m->flags & GNTMAP_readonly) };
+    batch->item[batch->n++] = (struct grant_release){
+        .granter = m->granter, .frame = m->frame, .ref = m->ref, .handle = handle,
+        .write = !(m->flags & GNTMAP_readonly),
+    };
 }
 
-int16_t grant_unmap(struct vcpu *v, struct grant_unmaps *batch, const struct gnttab_unmap_grant_ref *op, uint64_t new_addr)
+int16_t grant_unmap(struct vcpu *v, struct grant_unmaps *batch, const struct gnttab_unmap_grant_ref *op,
+                    uint64_t new_addr)
 {
     struct grant_table *t = grant_table(v->domain);
     struct mapping m = { 0 };
     int16_t status = unmap_begin(t, op, &m);
 
     if (status)
-        return (int16_t)refuse(v, status, "unmap handle %u at %#llx", op->handle, (unsigned long long)op->host_addr);
+        return (int16_t)refuse(v, status, "unmap handle %u at %#llx", op->handle,
+                               (unsigned long long)op->host_addr);
     if (op->host_addr) {
         status = new_addr ? replace(v, &m, new_addr) : (int16_t)pt_grant_unmap(v, m.pte, true, m.frame, 0);
         if (!status) {
@@ -298,7 +305,8 @@ static void kill_some(struct grant_table *t, struct grant_unmaps *batch)
 {
     struct mapping *m;
 
-    for (; t->kill_at < t->nr_map_pages * MAPPINGS_PER_PAGE && batch->n < GRANT_UNMAPS && !budget_spent(); t->kill_at++) {
+    for (; t->kill_at < t->nr_map_pages * MAPPINGS_PER_PAGE && batch->n < GRANT_UNMAPS && !budget_spent();
+         t->kill_at++) {
         budget_take(1);
         lock(&t->lock);
         m = mapping_find(t, t->kill_at);

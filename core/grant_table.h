@@ -2,13 +2,16 @@
 /*
  * The inside of a grant table; for core/grant*.c only.
  *
- * The shared pages are the guest's to write at any time. What counts is in `active`: for each reference who uses it now,
- * and the frame it named when the first of them came. All fields are under the table's GRANT lock; a CPU holds one such
- * lock at a time, and under it takes and gives no frame references (the last put needs the DOMAIN lock).
+ * The shared pages are the guest's to write at any time. What counts is in `active`: for each reference who
+ * uses it now, and the frame it named when the first of them came. All fields are under the table's GRANT
+ * lock; a CPU holds one such lock at a time, and under it takes and gives no frame references (the last put
+ * needs the DOMAIN lock).
  *
- *   G1  an entry with pins has GTF_reading set in its shared word (v2: status word); with write pins, GTF_writing
+ *   G1  an entry with pins has GTF_reading set in its shared word (v2: status word); with write pins,
+ *       GTF_writing
  *   G2  each pin belongs to one mapping in use, or to a copy in progress on some CPU
- *   G3  a mapping in use holds: one pin, one general reference on its frame, one WRITABLE type unless it is read-only,
+ *   G3  a mapping in use holds: one pin, one general reference on its frame, one WRITABLE type unless it is
+ *       read-only,
  *       and a reference on the granter
  *   G4  `pinned` is the number of active entries with pins, `mapped` that of mappings in use
  */
@@ -105,7 +108,10 @@ static inline void *grant_shared(const struct grant_table *t, grant_ref_t ref)
 }
 
 /* Flags (low half) and grantee (high half): the first word of an entry of either version. */
-static inline _Atomic uint32_t *grant_header(const struct grant_table *t, grant_ref_t ref) { return grant_shared(t, ref); }
+static inline _Atomic uint32_t *grant_header(const struct grant_table *t, grant_ref_t ref)
+{
+    return grant_shared(t, ref);
+}
 
 static inline _Atomic uint16_t *grant_status(const struct grant_table *t, grant_ref_t ref)
 {
@@ -130,20 +136,25 @@ static inline uint16_t active_bits(const struct active *a)
     return a->writers ? GTF_reading | GTF_writing : a->readers ? GTF_reading : 0;
 }
 
-/* Gives up the pages that the guest sees, when it dies. From here on nothing is pinned any more, only unpinned. */
+/*
+ * Gives up the pages that the guest sees, when it dies. From here on nothing is pinned any more, only
+ * unpinned.
+ */
 void grant_pages_free(struct grant_table *t);
 
 /*
- * Pins entry `ref` of granter for domain `to`: marks it in use in the shared table and gives in *out what it grants. `copy`:
- * sub-page and transitive entries will do. A status. Takes no reference on the frame or the granter.
+ * Pins entry `ref` of granter for domain `to`: marks it in use in the shared table and gives in *out what it
+ * grants. `copy`: sub-page and transitive entries will do. A status. Takes no reference on the frame or the
+ * granter.
  */
-__must_check int16_t grant_pin(struct vcpu *v, struct domain *granter, grant_ref_t ref, domid_t to, bool write, bool copy,
-                               struct grant_entry *out);
+__must_check int16_t grant_pin(struct vcpu *v, struct domain *granter, grant_ref_t ref, domid_t to,
+                               bool write, bool copy, struct grant_entry *out);
 void grant_unpin(struct domain *granter, grant_ref_t ref, bool write);
 
 /*
- * References for using a frame of `owner`: a general one, and a WRITABLE type to write. Pages of the hypervisor that the
- * owner can see (its shared info, its grant table) are not its to grant. 0, -EINVAL, -ERESTART.
+ * References for using a frame of `owner`: a general one, and a WRITABLE type to write. Pages of the
+ * hypervisor that the owner can see (its shared info, its grant table) are not its to grant. 0, -EINVAL,
+ * -ERESTART.
  */
 __must_check int grant_frame_get(struct domain *owner, mfn_t m, bool write);
 void grant_frame_put(mfn_t m, bool write);

@@ -2,7 +2,8 @@
 /*
  * Transfer: a frame given away for good, into an entry in which the receiver has said that it accepts one.
  *
- * As the ABI has it, the frame is the caller's only if the status is GNTST_bad_page: whatever else goes wrong, it is freed.
+ * As the ABI has it, the frame is the caller's only if the status is GNTST_bad_page: whatever else goes
+ * wrong, it is freed.
  */
 #include "core/grant_table.h"
 
@@ -31,10 +32,13 @@ static uint64_t complete(const struct grant_table *t, grant_ref_t ref, mfn_t m)
     uint8_t *at = grant_shared(t, ref);
     uint64_t pfn;
 
-    if (t->version == 2)
-        pfn = atomic_exchange((_Atomic uint64_t *)(void *)(at + offsetof(union grant_entry_v2, full_page.frame)), m.n);
-    else
-        pfn = atomic_exchange((_Atomic uint32_t *)(void *)(at + offsetof(struct grant_entry_v1, frame)), (uint32_t)m.n);
+    if (t->version == 2) {
+        at += offsetof(union grant_entry_v2, full_page.frame);
+        pfn = atomic_exchange((_Atomic uint64_t *)(void *)at, m.n);
+    } else {
+        at += offsetof(struct grant_entry_v1, frame);
+        pfn = atomic_exchange((_Atomic uint32_t *)(void *)at, (uint32_t)m.n);
+    }
     atomic_fetch_or(grant_header(t, ref), GTF_transfer_completed);
     return pfn;
 }
@@ -81,7 +85,8 @@ int grant_transfer(struct vcpu *v, struct gnttab_transfer *op)
     }
     if (op->status) {
         frames_free(m, 0, true);
-        (void)refuse(v, op->status, "transfer of frame %#llx to grant %u of d%u", (unsigned long long)m.n, op->ref, op->domid);
+        (void)refuse(v, op->status, "transfer of frame %#llx to grant %u of d%u", (unsigned long long)m.n,
+                     op->ref, op->domid);
     }
     return 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Four domains with memory, one page table each, and grant tables, on the real frame counters and allocator; world_audit()
- * recomputes every count from what is there. Included once by a test, after cmocka.h.
+ * Four domains with memory, one page table each, and grant tables, on the real frame counters and allocator;
+ * world_audit() recomputes every count from what is there. Included once by a test, after cmocka.h.
  *
- * Strict where silicon is lax: a guest's argument is garbage after it was read once; a TLB keeps what it saw until it is
- * flushed, and at that moment whatever is stale in it must still be held; each load of a shared entry may be followed by the
- * guest's own next move (world_hook).
+ * Strict where silicon is lax: a guest's argument is garbage after it was read once; a TLB keeps what it saw
+ * until it is flushed, and at that moment whatever is stale in it must still be held; each load of a shared
+ * entry may be followed by the guest's own next move (world_hook).
  */
 #ifndef TESTS_UNIT_FAKE_GRANT_H
 #define TESTS_UNIT_FAKE_GRANT_H
@@ -32,10 +32,16 @@ static void world_move(void)
 }
 
 #undef atomic_load
-#define atomic_load(p) ({ __auto_type loaded_ = atomic_load_explicit(p, memory_order_seq_cst); world_move(); loaded_; })
+#define atomic_load(p)                                                                                       \
+    ({                                                                                                       \
+        __auto_type loaded_ = atomic_load_explicit(p, memory_order_seq_cst);                                 \
+        world_move();                                                                                        \
+        loaded_;                                                                                             \
+    })
 #undef atomic_compare_exchange_strong
-#define atomic_compare_exchange_strong(p, old, new) \
-    (world_move(), atomic_compare_exchange_strong_explicit(p, old, new, memory_order_seq_cst, memory_order_seq_cst))
+#define atomic_compare_exchange_strong(p, old, new)                                                          \
+    (world_move(),                                                                                           \
+     atomic_compare_exchange_strong_explicit(p, old, new, memory_order_seq_cst, memory_order_seq_cst))
 #include "core/grant_entry.c"
 #include "core/grant_transfer.c"
 #undef atomic_load
@@ -66,7 +72,10 @@ struct domain *dom0 = &doms[0];
 
 uint64_t *machine_m2p(void) { return m2p_table; }
 
-static _Atomic uint64_t *slot_of(unsigned d, unsigned i) { return (_Atomic uint64_t *)machine_frame(l1[d]) + i; }
+static _Atomic uint64_t *slot_of(unsigned d, unsigned i)
+{
+    return (_Atomic uint64_t *)machine_frame(l1[d]) + i;
+}
 
 void machine_flush(cpumask_t cpus, enum flush what, uint64_t va)
 {
@@ -199,7 +208,8 @@ bool pt_read_l1(struct vcpu *v, uint64_t va, uint64_t *entry)
     return true;
 }
 
-int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from, bool preserve)
+int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from,
+           bool preserve)
 {
     assert_true(mfn_same(table, l1[owner->id]) && !entry);
     pte_put(atomic_exchange(slot_of(owner->id, i), 0));
@@ -285,16 +295,21 @@ static long gnttab(unsigned d, unsigned cmd, void *ops, unsigned count)
     return rc;
 }
 
-static inline int16_t map(unsigned by, unsigned of, grant_ref_t ref, uint32_t flags, uint64_t addr, struct gnttab_map_grant_ref *op)
+static inline int16_t map(unsigned by, unsigned of, grant_ref_t ref, uint32_t flags, uint64_t addr,
+                          struct gnttab_map_grant_ref *op)
 {
-    *op = (struct gnttab_map_grant_ref){ .host_addr = addr, .flags = flags, .ref = ref, .dom = (domid_t)of, .status = 1 };
+    *op = (struct gnttab_map_grant_ref){
+        .host_addr = addr, .flags = flags, .ref = ref, .dom = (domid_t)of, .status = 1
+    };
     assert_int_equal(gnttab(by, GNTTABOP_map_grant_ref, op, 1), 0);
     return op->status;
 }
 
 static inline int16_t unmap(unsigned by, grant_handle_t handle, uint64_t addr, uint64_t dev)
 {
-    struct gnttab_unmap_grant_ref op = { .host_addr = addr, .dev_bus_addr = dev, .handle = handle, .status = 1 };
+    struct gnttab_unmap_grant_ref op = {
+        .host_addr = addr, .dev_bus_addr = dev, .handle = handle, .status = 1
+    };
 
     assert_int_equal(gnttab(by, GNTTABOP_unmap_grant_ref, &op, 1), 0);
     return op.status;
@@ -311,7 +326,10 @@ static inline void entry_v1(unsigned d, grant_ref_t ref, unsigned flags, domid_t
     atomic_store((_Atomic uint16_t *)&e->flags, (uint16_t)flags);
 }
 
-static inline union grant_entry_v2 *entry_v2(unsigned d, grant_ref_t ref) { return grant_shared(grant_table(&doms[d]), ref); }
+static inline union grant_entry_v2 *entry_v2(unsigned d, grant_ref_t ref)
+{
+    return grant_shared(grant_table(&doms[d]), ref);
+}
 
 static inline unsigned flags_v1(unsigned d, grant_ref_t ref)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * core/grant_copy.c and core/grant_transfer.c: bytes move only where both sides may, frames only to who asked for one; and
- * whatever the answer, nothing stays pinned.
+ * core/grant_copy.c and core/grant_transfer.c: bytes move only where both sides may, frames only to who asked
+ * for one; and whatever the answer, nothing stays pinned.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -116,7 +116,8 @@ static void sub_pages(void **state)
     entry_v2(2, 9)->sub_page.frame = his.n;
     entry_v2(2, 9)->sub_page.page_off = 100;
     entry_v2(2, 9)->sub_page.length = 50;
-    entry_v2(2, 9)->hdr = (struct grant_entry_header){ .flags = GTF_permit_access | GTF_sub_page, .domid = 1 };
+    entry_v2(2, 9)->hdr =
+        (struct grant_entry_header){ .flags = GTF_permit_access | GTF_sub_page, .domid = 1 };
     assert_int_equal(copy(1, OP(AT(9, 2, 100), AT(o, DOMID_SELF, 0), 50, SRC)), GNTST_okay);
     assert_int_equal(copy(1, OP(AT(9, 2, 99), AT(o, DOMID_SELF, 0), 50, SRC)), GNTST_general_error);
     assert_int_equal(copy(1, OP(AT(9, 2, 100), AT(o, DOMID_SELF, 0), 51, SRC)), GNTST_general_error);
@@ -257,12 +258,16 @@ static void what_is_in_use_stays(void **state)
 /* The ABI's harsh rule: the frame is gone from the caller, and goes to nobody. */
 static void refused_frames_are_freed(void **state)
 {
-    static const struct { unsigned flags; domid_t giver, to; grant_ref_t ref; int16_t status; } bad[] = {
-        { GTF_accept_transfer, 3, 2, 9, GNTST_bad_gntref },        { GTF_permit_access, 1, 2, 9, GNTST_bad_gntref },
-        { GTF_invalid, 1, 2, 9, GNTST_bad_gntref },                { GTF_accept_transfer, 1, 2, 512, GNTST_bad_gntref },
+    static const struct { unsigned flags; domid_t giver, to; grant_ref_t ref; int16_t status;
+    } bad[] = {
+        { GTF_accept_transfer, 3, 2, 9, GNTST_bad_gntref },
+        { GTF_permit_access, 1, 2, 9, GNTST_bad_gntref },
+        { GTF_invalid, 1, 2, 9, GNTST_bad_gntref },
+        { GTF_accept_transfer, 1, 2, 512, GNTST_bad_gntref },
         { GTF_accept_transfer | GTF_transfer_committed, 1, 2, 9, GNTST_bad_gntref },
         { GTF_accept_transfer | GTF_transfer_completed, 1, 2, 9, GNTST_bad_gntref },
-        { GTF_accept_transfer, 1, 77, 9, GNTST_bad_domain },       { GTF_accept_transfer, 1, 2, 9, GNTST_general_error },
+        { GTF_accept_transfer, 1, 77, 9, GNTST_bad_domain },
+        { GTF_accept_transfer, 1, 2, 9, GNTST_general_error },
     };
     mfn_t m;
 
@@ -285,8 +290,15 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_new, world_end)
     const struct CMUnitTest tests[] = {
-        T(between_own_frames_and_grants), T(within_a_page), T(what_one_may_not_copy), T(sub_pages), T(transitive_grants),
-        T(many_at_once), T(a_frame_changes_hands), T(version_two_accepts_too), T(what_is_in_use_stays),
+        T(between_own_frames_and_grants),
+        T(within_a_page),
+        T(what_one_may_not_copy),
+        T(sub_pages),
+        T(transitive_grants),
+        T(many_at_once),
+        T(a_frame_changes_hands),
+        T(version_two_accepts_too),
+        T(what_is_in_use_stays),
         T(refused_frames_are_freed),
     };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * core/grant_map.c: what a mapping holds, when it lets go, and that neither side can make it hold more or less.
+ * core/grant_map.c: what a mapping holds, when it lets go, and that neither side can make it hold more or
+ * less.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -97,11 +98,15 @@ static void two_mappings_of_one_entry(void **state)
 
 static void what_is_not_granted_is_refused(void **state)
 {
-    static const struct { unsigned flags; domid_t to; uint32_t frame; int16_t status; } bad[] = {
-        { GTF_invalid, 1, 0, GNTST_general_error },           { GTF_accept_transfer, 1, 0, GNTST_general_error },
-        { GTF_transitive, 1, 0, GNTST_general_error },        { GTF_permit_access, 3, 0, GNTST_general_error },
+    static const struct { unsigned flags; domid_t to; uint32_t frame; int16_t status;
+    } bad[] = {
+        { GTF_invalid, 1, 0, GNTST_general_error },
+        { GTF_accept_transfer, 1, 0, GNTST_general_error },
+        { GTF_transitive, 1, 0, GNTST_general_error },
+        { GTF_permit_access, 3, 0, GNTST_general_error },
         { GTF_permit_access | GTF_sub_page, 1, 0, GNTST_general_error },
-        { GTF_permit_access, 1, 0xffffffff, GNTST_general_error }, { GTF_permit_access, 1, 1, GNTST_general_error },
+        { GTF_permit_access, 1, 0xffffffff, GNTST_general_error },
+        { GTF_permit_access, 1, 1, GNTST_general_error },
     };
     struct gnttab_map_grant_ref op;
     uint32_t own = (uint32_t)granted(20, 0).n;
@@ -159,8 +164,10 @@ static void bad_places(void **state)
         assert_int_equal(map(1, 2, 9, GNTMAP_host_map, bad[i], &op), GNTST_bad_virt_addr);
         world_audit();
     }
-    assert_int_equal(map(1, 2, 9, GNTMAP_host_map | GNTMAP_contains_pte, mfn_maddr(l1[1]) + 4, &op), GNTST_bad_virt_addr);
-    assert_int_equal(map(1, 2, 9, GNTMAP_host_map | GNTMAP_contains_pte, mfn_maddr(l1[2]), &op), GNTST_general_error);
+    assert_int_equal(map(1, 2, 9, GNTMAP_host_map | GNTMAP_contains_pte, mfn_maddr(l1[1]) + 4, &op),
+                     GNTST_bad_virt_addr);
+    assert_int_equal(map(1, 2, 9, GNTMAP_host_map | GNTMAP_contains_pte, mfn_maddr(l1[2]), &op),
+                     GNTST_general_error);
     world_audit();
     assert_int_equal(flags_v1(2, 9), GTF_permit_access);
 }
@@ -172,8 +179,11 @@ static void by_entry_with_software_bits(void **state)
     mfn_t m = granted(9, 0);
 
     (void)state;
-    assert_int_equal(map(1, 2, 9, GNTMAP_host_map | GNTMAP_application_map | GNTMAP_contains_pte | 5u << _GNTMAP_guest_avail0,
-                         pte, &op), GNTST_okay);
+    assert_int_equal(
+        map(1, 2, 9,
+            GNTMAP_host_map | GNTMAP_application_map | GNTMAP_contains_pte | 5u << _GNTMAP_guest_avail0, pte,
+            &op),
+        GNTST_okay);
     assert_int_equal(*slot_of(1, 7) & PTE_AVAIL, PTE_GNTMAP | PTE_GNTMAP << 2);
     assert_int_equal(pte_mfn(*slot_of(1, 7)), m.n);
     world_audit();
@@ -255,7 +265,10 @@ static void replaced_by_a_page_of_ones_own(void **state)
     world_audit();
 }
 
-/* 100 unmaps in one call: a flush for each full batch, no more; the same with the budget ending it at each element. */
+/*
+ * 100 unmaps in one call: a flush for each full batch, no more; the same with the budget ending it at each
+ * element.
+ */
 static void batches_and_restarts(void **state)
 {
     enum { N = 100 };
@@ -269,14 +282,17 @@ static void batches_and_restarts(void **state)
         restarts = 0;
         for (unsigned i = 0; i < N; i++) {
             granted(i, 0);
-            maps[i] = (struct gnttab_map_grant_ref){ .host_addr = VA(i), .flags = GNTMAP_host_map, .ref = i, .dom = 2 };
+            maps[i] = (struct gnttab_map_grant_ref){
+                .host_addr = VA(i), .flags = GNTMAP_host_map, .ref = i, .dom = 2
+            };
         }
         maps[50].ref = 511;
         assert_int_equal(gnttab(1, GNTTABOP_map_grant_ref, maps, N), 0);
         assert_int_equal(restarts, units == 1 ? N - 1 : 0);
         for (unsigned i = 0; i < N; i++) {
             assert_int_equal(maps[i].status, i == 50 ? GNTST_general_error : GNTST_okay);
-            unmaps[i] = (struct gnttab_unmap_grant_ref){ .host_addr = VA(i), .handle = i == 50 ? ~0u : maps[i].handle };
+            unmaps[i] = (struct gnttab_unmap_grant_ref){ .host_addr = VA(i),
+                                                         .handle = i == 50 ? ~0u : maps[i].handle };
         }
         world_audit();
         assert_int_equal(grants_mapped(&doms[1]), N - 1);
@@ -378,8 +394,9 @@ static void soak(void **state)
         uint32_t flags = GNTMAP_host_map | (rnd() % 2 ? GNTMAP_readonly : 0);
 
         if (rnd() % 3 == 0)
-            entry_v1(of, rnd() % REFS, rnd() % 8 ? GTF_permit_access | (rnd() & GTF_readonly) : rnd() & 0xffff,
-                     (domid_t)by, (uint32_t)frames[rnd() % 8].n);
+            entry_v1(of, rnd() % REFS,
+                     rnd() % 8 ? GTF_permit_access | (rnd() & GTF_readonly) : rnd() & 0xffff, (domid_t)by,
+                     (uint32_t)frames[rnd() % 8].n);
         if (held[i].used) {
             if (unmap(held[i].by, held[i].h, VA(held[i].slot), 0) == GNTST_okay)
                 held[i].used = false;
@@ -400,10 +417,21 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_new, world_end)
     const struct CMUnitTest tests[] = {
-        T(a_mapping_lives_and_ends), T(read_only_takes_no_type), T(two_mappings_of_one_entry),
-        T(what_is_not_granted_is_refused), T(a_table_is_not_mapped_writable), T(bad_places), T(by_entry_with_software_bits),
-        T(device_and_host), T(entry_taken_away_by_the_guest), T(replaced_by_a_page_of_ones_own), T(batches_and_restarts),
-        T(bad_pointers_end_the_call), T(handles_run_out), T(death_of_either), T(soak),
+        T(a_mapping_lives_and_ends),
+        T(read_only_takes_no_type),
+        T(two_mappings_of_one_entry),
+        T(what_is_not_granted_is_refused),
+        T(a_table_is_not_mapped_writable),
+        T(bad_places),
+        T(by_entry_with_software_bits),
+        T(device_and_host),
+        T(entry_taken_away_by_the_guest),
+        T(replaced_by_a_page_of_ones_own),
+        T(batches_and_restarts),
+        T(bad_pointers_end_the_call),
+        T(handles_run_out),
+        T(death_of_either),
+        T(soak),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * core/grant_entry.c against a granter that acts between any two looks at its entry: in every order one by one, and with
- * real threads. The claim: an entry that its owner took back by the rules of <xen/grant_table.h> is in nobody's hands.
+ * core/grant_entry.c against a granter that acts between any two looks at its entry: in every order one by
+ * one, and with real threads. The claim: an entry that its owner took back by the rules of
+ * <xen/grant_table.h> is in nobody's hands.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,7 +38,8 @@ static bool take_back(void)
 
     if (grant_table(&doms[2])->version == 1)
         return !(seen & (GTF_reading | GTF_writing)) &&
-               atomic_compare_exchange_strong_explicit(flags, &seen, 0, memory_order_seq_cst, memory_order_seq_cst);
+               atomic_compare_exchange_strong_explicit(flags, &seen, 0, memory_order_seq_cst,
+                                                       memory_order_seq_cst);
     atomic_store(flags, 0);
     return !(*grant_status(grant_table(&doms[2]), REF) & (GTF_reading | GTF_writing));
 }
@@ -229,7 +231,8 @@ static void *granter(void *arg)
 
             seen = *flags;
             if ((seen & (GTF_reading | GTF_writing)) ||
-                !atomic_compare_exchange_strong_explicit(flags, &seen, 0, memory_order_seq_cst, memory_order_seq_cst))
+                !atomic_compare_exchange_strong_explicit(flags, &seen, 0, memory_order_seq_cst,
+                                                         memory_order_seq_cst))
                 continue;
             race.epoch[i]++;
             memset(machine_frame(race.frame[i]), 0xee, 64);
@@ -247,7 +250,8 @@ static void map_round(unsigned me, unsigned i, bool readonly)
     struct gnttab_map_grant_ref op;
     unsigned epoch;
 
-    if (map(1, 2, FIRST_REF + i, GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0), VA(me), &op) != GNTST_okay)
+    if (map(1, 2, FIRST_REF + i, GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0), VA(me), &op) !=
+        GNTST_okay)
         return;
     race.mapped++;
     epoch = race.epoch[i];
@@ -263,7 +267,9 @@ static void map_round(unsigned me, unsigned i, bool readonly)
 static void copy_round(unsigned me, unsigned i)
 {
     uint8_t *got = machine_frame(race.own[me]);
-    struct gnttab_copy op = { .source.domid = 2, .dest.domid = DOMID_SELF, .len = 64, .flags = GNTCOPY_source_gref };
+    struct gnttab_copy op = {
+        .source.domid = 2, .dest.domid = DOMID_SELF, .len = 64, .flags = GNTCOPY_source_gref
+    };
 
     op.source.u.ref = FIRST_REF + i;
     op.dest.u.gmfn = race.own[me].n;
@@ -336,7 +342,8 @@ static void threads_unmap_the_same(void **state)
     for (unsigned round = 0; round < 20; round++) {
         for (unsigned i = 0; i < ARRAY_SIZE(same[0]); i++) {
             assert_int_equal(map(1, 2, REF, GNTMAP_host_map, VA(i), &op), GNTST_okay);
-            same[0][i] = same[1][i] = (struct gnttab_unmap_grant_ref){ .host_addr = VA(i), .handle = op.handle };
+            same[0][i] = same[1][i] =
+                (struct gnttab_unmap_grant_ref){ .host_addr = VA(i), .handle = op.handle };
         }
         for (uintptr_t t = 0; t < 2; t++)
             pthread_create(&thread[t], NULL, unmapper, (void *)t);
@@ -353,8 +360,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_new, world_end)
     const struct CMUnitTest tests[] = {
-        T(each_move_at_each_point), T(endless_changes_end_in_an_error), T(a_transfer_that_is_not_accepted_any_more),
-        T(threads_map_and_copy_while_access_ends), T(threads_unmap_the_same),
+        T(each_move_at_each_point),
+        T(endless_changes_end_in_an_error),
+        T(a_transfer_that_is_not_accepted_any_more),
+        T(threads_map_and_copy_while_access_ends),
+        T(threads_unmap_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * core/grant.c and the single operations of abi/grant_table.c: sizes, versions, who may ask, what stays and what goes.
+ * core/grant.c and the single operations of abi/grant_table.c: sizes, versions, who may ask, what stays and
+ * what goes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -195,7 +196,9 @@ static void version_two_reaches_its_last_entry(void **state)
 
 static void swapping(void **state)
 {
-    struct gnttab_swap_grant_ref op[] = { { .ref_a = 9, .ref_b = 10 }, { .ref_a = 9, .ref_b = 512 }, { .ref_a = 4, .ref_b = 4 } };
+    struct gnttab_swap_grant_ref op[] = { { .ref_a = 9, .ref_b = 10 },
+                                          { .ref_a = 9, .ref_b = 512 },
+                                          { .ref_a = 4, .ref_b = 4 } };
     struct gnttab_map_grant_ref m;
     mfn_t f = frame_new(1);
 
@@ -269,7 +272,10 @@ static void a_domain_without_grants(void **state)
     assert_int_equal(grants_resource(&doms[3], false, 0, &m), -EINVAL);
 }
 
-/* Each allocation of each of these made to fail in turn: nothing is lost, and it works when there is memory again. */
+/*
+ * Each allocation of each of these made to fail in turn: nothing is lost, and it works when there is memory
+ * again.
+ */
 static void memory_runs_out(void **state)
 {
     static uint64_t hoard[WORLD_FRAMES];
@@ -309,9 +315,17 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_new, world_end)
     const struct CMUnitTest tests[] = {
-        T(born_with_one_frame), T(grows_to_its_limit_and_no_further), T(others_need_control),
-        T(versions_keep_the_reserved_entries), T(versions_that_are_not), T(version_two_reaches_its_last_entry), T(swapping),
-        T(resources_for_the_tools), T(cache_flushes_are_judged), T(a_domain_without_grants), T(memory_runs_out),
+        T(born_with_one_frame),
+        T(grows_to_its_limit_and_no_further),
+        T(others_need_control),
+        T(versions_keep_the_reserved_entries),
+        T(versions_that_are_not),
+        T(version_two_reaches_its_last_entry),
+        T(swapping),
+        T(resources_for_the_tools),
+        T(cache_flushes_are_judged),
+        T(a_domain_without_grants),
+        T(memory_runs_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
