@@ -165,7 +165,7 @@ TEST(cpupools)
     EXPECT_EQ(sysctl(XEN_SYSCTL_cpupool_op), 0);
     EXPECT_EQ(sc.u.cpupool_op.cpupool_id, 0);
     EXPECT_EQ(sc.u.cpupool_op.sched_id, XEN_SCHEDULER_CREDIT2);
-    EXPECT_EQ(sc.u.cpupool_op.n_dom, 1);
+    EXPECT_GE(sc.u.cpupool_op.n_dom, 1);
     EXPECT_EQ(map[0] & 1, 1);
     sc.u.cpupool_op.cpupool_id = 1;
     EXPECT_EQ(sysctl(XEN_SYSCTL_cpupool_op), -XEN_ENOENT);

@@ -1,0 +1,68 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Compares what the micro guest observes on two hypervisors.
+
+    compare.py REFERENCE [HYPERVISOR]
+
+Prints each observation that differs and is not justified in differences.txt, each justification that is no longer
+needed, and each test that passes on one only. Exit status 0 when there is nothing to print. differences.txt has one
+observation a line, `*` allowed in the name, then why it may differ; REFERENCE is Debian's hypervisor
+(testbed/build-oracle makes build/images/xen).
+"""
+
+import collections
+import fnmatch
+import pathlib
+import sys
+
+import micro
+
+DIFFERENCES = pathlib.Path(__file__).with_name("differences.txt")
+
+
+def justified():
+    """{pattern: reason}; a line without a reason is an error."""
+    reasons = {}
+    for number, line in enumerate(DIFFERENCES.read_text().splitlines(), 1):
+        if line.strip() and not line.startswith("#"):
+            pattern, _, reason = line.partition(" ")
+            if not reason.strip():
+                sys.exit(f"{DIFFERENCES}:{number}: a difference needs a reason")
+            reasons[pattern] = reason.strip()
+    return reasons
+
+
+def observe(hypervisor):
+    """{name: [values]} over a whole boot, and the tests that passed."""
+    boot = micro.boot(hypervisor=hypervisor)
+    if not boot.finished:
+        sys.exit(f"the guest did not finish on {hypervisor}:\n{boot.tail()}")
+    values = collections.defaultdict(list)
+    for name, value in boot.observed:
+        values[name].append(value)
+    return values, set(boot.passed)
+
+
+def main():
+    reference = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else micro.TOP / "build/images/xen"
+    other = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else micro.HYPERVISOR
+    micro.build()
+    (want, want_passed), (got, got_passed) = observe(reference), observe(other)
+    reasons, used, problems = justified(), set(), []
+    for name in sorted(want.keys() | got.keys()):
+        if want[name] == got[name]:
+            continue
+        matches = {pattern for pattern in reasons if fnmatch.fnmatchcase(name, pattern)}
+        used |= matches
+        if not matches:
+            problems.append(f"{name}: reference {' '.join(want[name]) or '-'}, here {' '.join(got[name]) or '-'}")
+    problems += [f"{name}: passes only on the reference" for name in sorted(want_passed - got_passed)]
+    problems += [f"{name}: fails on the reference" for name in sorted(got_passed - want_passed)]
+    # A pattern may cover what happens to agree on this machine; an exact name may not.
+    problems += [f"{p}: justified but no longer different" for p in reasons if p not in used and "*" not in p]
+    print("\n".join(problems))
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Boots the micro guest as dom0 and reads its report.
+
+The guest (guests/micro) prints one line per test, so a boot is a list of lines until the machine ends or the text
+waited for appears. All limits are wall time in seconds, far above what an idle machine needs.
+"""
+
+import os
+import pathlib
+import re
+import select
+import shutil
+import subprocess
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+SOURCES = TOP / "guests/micro"
+GUEST = pathlib.Path(os.environ.get("MICRO_GUEST", TOP / "build/guests/micro/micro"))
+HYPERVISOR = pathlib.Path(os.environ.get("KRYPTON_HV", TOP / "build/krypton")).resolve()
+
+# With SMAP this QEMU faults IRET to ring 3, with MONITOR it faults MWAIT.
+CPU = "EPYC,-smap,-monitor"
+COMMAND_LINE = "console=com1 com1=115200,8n1 dom0_mem=64M,max:64M dom0_max_vcpus=2 loglvl=all guest_loglvl=all"
+LIMIT = 180
+
+OK = re.compile(r"^ok \d+ (\S+)")
+NOT_OK = re.compile(r"^not ok \d+ (\S+?):? (.*)")
+OBSERVATION = re.compile(r"^obs (\S+) (.*)")
+SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed")
+# The end of the hypervisor itself, which no guest may cause.
+HYPERVISOR_DEAD = re.compile(r"Panic on CPU|FATAL (TRAP|PAGE FAULT)|Xen BUG at|Assertion .* failed")
+
+
+class Boot:
+    """What one boot said: passed (names), failed ({name: [expressions]}), observed ([(name, value)]), finished."""
+
+    def __init__(self, lines):
+        self.lines = lines
+        self.passed, self.failed, self.observed, self.finished = [], {}, [], False
+        for line in lines:
+            if match := OK.match(line):
+                self.passed.append(match[1])
+            elif match := NOT_OK.match(line):
+                self.failed.setdefault(match[1], []).append(match[2])
+            elif match := OBSERVATION.match(line):
+                self.observed.append((match[1], match[2]))
+            elif SUMMARY.match(line):
+                self.finished = True
+
+    def says(self, pattern):
+        return any(re.search(pattern, line) for line in self.lines)
+
+    def tail(self, count=25):
+        return "\n".join(self.lines[-count:])
+
+
+def need(*commands):
+    """Fails with the way to get a missing program; packages are Debian's."""
+    packages = {"qemu-system-x86_64": "qemu-system-x86", "gcc": "gcc", "make": "make"}
+    missing = [packages[c] for c in commands if not shutil.which(c)]
+    if missing:
+        raise RuntimeError("missing programs: apt-get install " + " ".join(missing))
+
+
+def build():
+    need("gcc", "make")
+    if "MICRO_GUEST" not in os.environ:
+        subprocess.run(["make", "-s", "-C", SOURCES], check=True)
+
+
+def boot(args="", hypervisor=None, until=None, limit=LIMIT):
+    """One machine from power on to its end, or to a line matching `until`; then it is ended. Gives a Boot."""
+    need("qemu-system-x86_64")
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", CPU, "-smp", "1", "-m", "512", "-display", "none",
+               "-nodefaults", "-serial", "stdio", "-no-reboot", "-kernel", str(hypervisor or HYPERVISOR),
+               "-append", COMMAND_LINE, "-initrd", f"{GUEST} {args}"]
+    machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    text, end = b"", time.monotonic() + limit
+    try:
+        while (left := end - time.monotonic()) > 0:
+            if not select.select([machine.stdout], [], [], left)[0]:
+                continue
+            data = os.read(machine.stdout.fileno(), 65536)
+            if not data:
+                break
+            text += data
+            if until and re.search(until.encode(), text):
+                break
+    finally:
+        machine.kill()
+        machine.wait()
+    return Boot(text.decode(errors="replace").replace("\r", "").split("\n"))
+
+
+def families():
+    """{family: [tests]} and {destructive test: family}, read from the sources."""
+    tests, destructive = {}, {}
+    for source in sorted(SOURCES.glob("test_*.c")):
+        family = source.stem.removeprefix("test_")
+        for kind, name in re.findall(r"^TEST(_DESTRUCTIVE)?\((\w+)\)", source.read_text(), re.M):
+            if kind:
+                destructive[name] = family
+            else:
+                tests.setdefault(family, []).append(name)
+    return tests, destructive
