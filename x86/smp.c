@@ -133,13 +133,18 @@ static bool start(const struct acpi_cpu *cpu)
     unsigned id = pcpu_count;
     struct x86_pcpu *c = percpu_create(id);
 
-    if (!c || timers_init_cpu(id) || sched_init_cpu(id)) {
+    if (!c) {
         hv_log(LOG_ERR, "no memory for CPU %u", id);
         return false;
     }
     c->core.apic_id = cpu->apic_id;
     c->core.acpi_id = cpu->uid;
     pcpus[id] = &c->core;
+    if (timers_init_cpu(id) || sched_init_cpu(id)) {
+        pcpus[id] = NULL;
+        hv_log(LOG_ERR, "no memory for the queues of CPU %u", id);
+        return false;
+    }
     if (!wake(c)) {
         pcpus[id] = NULL;
         hv_log(LOG_ERR, "the CPU with APIC id %u does not start", cpu->apic_id);
@@ -172,5 +177,4 @@ void smp_init(const struct acpi_info *acpi, const struct mem_map *map, unsigned 
             start(&acpi->cpu[i]);
     if (max > 1)
         free_root();
-    hv_log(LOG_INFO, "%u CPU%s", pcpu_count, pcpu_count == 1 ? "" : "s");
 }
