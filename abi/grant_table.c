@@ -106,8 +106,10 @@ static long grant_op_unmap_and_replace(struct hypercall *hc, void *arg)
 
 static int copy_one(struct hypercall *hc, void *element, void *context)
 {
-    budget_take(8);
-    return grant_copy(hc->v, element);
+    struct gnttab_copy *op = element;
+
+    budget_take(8 + op->len / 256);
+    return grant_copy(hc->v, op);
 }
 
 static long grant_op_copy(struct hypercall *hc, void *arg)

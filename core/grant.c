@@ -355,7 +355,7 @@ void grants_dump(struct domain *d)
     unsigned shown = 0;
 
     lock(&t->lock);
-    hv_log(LOG_INFO, "d%u grants: version %u, %u/%u frames, %u entries in use, %u mappings in %u/%u pages",
+    hv_log(LOG_ERR, "d%u grants: version %u, %u/%u frames, %u entries in use, %u mappings in %u/%u pages",
            d->id, t->version, t->nr_frames, t->max_frames, t->pinned, t->mapped, t->nr_map_pages,
            t->max_map_pages);
     for (grant_ref_t ref = 0; ref < grant_count(t) && shown < t->pinned && shown < SHOWN; ref++) {
@@ -363,10 +363,10 @@ void grants_dump(struct domain *d)
         if (!active_bits(a))
             continue;
         shown++;
-        hv_log(LOG_INFO, "  ref %u to d%u: frame %#llx, %u readers, %u writers", ref, a->entry.to,
+        hv_log(LOG_ERR, "  ref %u to d%u: frame %#llx, %u readers, %u writers", ref, a->entry.to,
                (unsigned long long)a->entry.frame, a->readers, a->writers);
     }
     if (shown < t->pinned)
-        hv_log(LOG_INFO, "  and %u more", t->pinned - shown);
+        hv_log(LOG_ERR, "  and %u more", t->pinned - shown);
     unlock(&t->lock);
 }
