@@ -188,7 +188,7 @@ int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op)
     *mapping_at(t, handle) = m;
     unlock(&t->lock);
     op->handle = handle;
-    op->dev_bus_addr = m.flags & GNTMAP_device_map ? mfn_maddr(m.frame) : 0;
+    op->dev_bus_addr = mfn_maddr(m.frame); /* Linux learns the frame from it, device or not */
     return 0;
 
 put_granter:

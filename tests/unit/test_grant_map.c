@@ -38,6 +38,7 @@ static void a_mapping_lives_and_ends(void **state)
     assert_int_equal(map(1, 2, 9, GNTMAP_host_map, VA(5), &op), GNTST_okay);
     world_audit();
     assert_int_equal(pte_mfn(*slot_of(1, 5)), m.n);
+    assert_int_equal(op.dev_bus_addr, mfn_maddr(m));
     assert_int_equal(*slot_of(1, 5) & (PTE_P | PTE_RW | PTE_US | PTE_AVAIL), PTE_P | PTE_RW | PTE_US);
     assert_int_equal(flags_v1(2, 9), GTF_permit_access | GTF_reading | GTF_writing);
     assert_int_equal(frame_of(m)->refs & REFS_COUNT, 3);
