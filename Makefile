@@ -19,7 +19,7 @@ ifeq ($(DEBUG),0)
 CORE_CFLAGS += -DNDEBUG
 endif
 
-IMAGE_CFLAGS := $(CORE_CFLAGS) -ffreestanding -fno-builtin-printf -nostdlib -fpie -fno-plt -fvisibility=hidden -mno-red-zone -mgeneral-regs-only \
+IMAGE_CFLAGS := $(CORE_CFLAGS) -ffreestanding -fno-builtin-printf -nostdlib -fpie -fno-plt -include x86/hidden.h -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-jump-tables -fno-strict-aliasing \
 	-fcf-protection=none -MMD -MP
 
@@ -36,7 +36,7 @@ IMAGE_OBJ := $(IMAGE_SRC:%.c=$(OUT)/image/%.o) $(X86_ASM:%.S=$(OUT)/image/%.S.o)
 # Static libraries for the dom0 kernel's payload.
 UNPACK_LIBS := -l:liblzma.a -l:libz.a -l:libzstd.a -l:liblz4.a
 
-$(OUT)/image/%.o: %.c $(OUT)/image/offsets.h Makefile
+$(OUT)/image/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(CC) $(IMAGE_CFLAGS) -c -o $@ $<
@@ -50,7 +50,8 @@ $(OUT)/image/%.S.o: %.S $(OUT)/image/offsets.h Makefile
 $(OUT)/image/offsets.h: x86/offsets.c $(wildcard core/*.h x86/*.h x86/model/*.h)
 	@mkdir -p $(@D)
 	@$(CC) $(filter-out -MMD -MP,$(IMAGE_CFLAGS)) -S -o $(@:.h=.s) $<
-	@sed -n 's/.*@@\([A-Za-z0-9_]*\) [$$]*\(-*[0-9]*\)@@.*/#define \1 \2/p' $(@:.h=.s) > $@
+	@sed -n 's/.*@@\([A-Za-z0-9_]*\) [$$]*\(-*[0-9]*\)@@.*/#define \1 \2/p' $(@:.h=.s) > $@.new
+	@cmp -s $@.new $@ || cp $@.new $@
 
 $(OUT)/image/abi/version.o: IMAGE_CFLAGS += -DKRYPTON_VERSION='"$(VERSION)"'
 

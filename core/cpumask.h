@@ -8,7 +8,16 @@
 static inline cpumask_t cpumask_of(unsigned cpu)             { return 1ull << cpu; }
 static inline bool cpumask_has(cpumask_t m, unsigned cpu)    { return m >> cpu & 1; }
 static inline unsigned cpumask_first(cpumask_t m)            { return (unsigned)__builtin_ctzll(m); }
-static inline unsigned cpumask_weight(cpumask_t m)           { return (unsigned)__builtin_popcountll(m); }
+
+/* How many CPUs; without the CPU's own instruction, which not all have. */
+static inline unsigned cpumask_weight(cpumask_t m)
+{
+    unsigned n = 0;
+
+    for (; m; m &= m - 1)
+        n++;
+    return n;
+}
 
 /* for_each_cpu(cpu, mask): ascending. */
 #define for_each_cpu(cpu, mask)                                                                     \

@@ -12,6 +12,7 @@
  *   F3  WRITABLE counts exactly the present writable mappings (guest entries, grants, the hypervisor's own)
  *   F4  L1..L4 with VALID: every present entry holds the reference that core/pt.c says it holds
  *   F5  the type changes only from count 0, under TYPE_BUSY, and after stale CPUs were flushed
+ *   F6  a table that is VALID, or has a cursor, holds one general reference itself, so it is never freed in that state
  *
  * Who may change what: `refs` and `type` are atomic, changed only by core/frame.c; `cursor` by the CPU that holds
  * TYPE_BUSY; `owner` while refs is 0 or by the one holder of the last reference; links under the owner's domain lock.
@@ -23,6 +24,7 @@
 #include "core/machine.h"
 
 struct domain;
+struct vcpu;
 
 enum frame_type {
     TYPE_NONE, /* not yet used as anything: whoever comes first decides */
@@ -37,6 +39,7 @@ enum frame_type {
 #define TYPE_PINNED  (1ull << 33) /* the guest asked to keep it typed: one of the counts                      */
 #define TYPE_BUSY    (1ull << 34) /* one CPU is validating, devalidating or changing the type: others wait    */
 #define TYPE_LOCKED  (1ull << 35) /* one CPU writes entries (frame_lock)                                      */
+#define TYPE_QUEUED  (1ull << 36) /* on a vCPU's drain list: linked through `stamp`, one general reference    */
 #define TYPE_SHIFT   60
 
 /* Flags beside the count in `refs`. */
@@ -85,9 +88,16 @@ void frame_put(mfn_t m);
 __must_check int type_get(struct domain *d, mfn_t m, enum frame_type type);
 /*
  * One use less. A table whose last use goes stays VALID until the vCPU leaves the hypervisor: it is queued
- * (core/pt.h, pt_drain) and undone there, piece by piece.
+ * (type_drain) and undone there, piece by piece.
  */
 void type_put(mfn_t m);
+
+/* Sets or clears the guest's pin of a table: one type and one general reference. -EINVAL if it is (not) pinned already. */
+__must_check int type_pin(struct domain *d, mfn_t m, enum frame_type type);
+__must_check int type_unpin(mfn_t m);
+
+/* Undoes tables queued by type_put on the current vCPU, within the budget; true when none is left. No lock held. */
+bool type_drain(struct vcpu *v);
 
 /* Both references in one. */
 __must_check int frame_get_type(struct domain *d, mfn_t m, enum frame_type type);
@@ -108,6 +118,14 @@ void frame_assign(struct domain *d, mfn_t m);
 __must_check bool frame_release(struct domain *d, mfn_t m);
 /* Makes a page of the hypervisor visible to d: owner d, one reference held by the hypervisor, not counted as d's memory. */
 void frame_share(struct domain *d, mfn_t m);
+
+/*
+ * Takes a frame away from d, contents and all, if nobody but d's allocation refers to it: off its list and account, all
+ * translations flushed, refs 0 as if fresh from the allocator. Takes d's lock. core/frame_steal.c
+ */
+__must_check bool frame_steal(struct domain *d, mfn_t m);
+/* The same without the flush: the frame then goes to the allocator (whose next user flushes), or back to d. */
+__must_check bool frame_take(struct domain *d, mfn_t m);
 
 /* ---- The allocator (core/alloc.c) ---- */
 

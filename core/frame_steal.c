@@ -2,8 +2,9 @@
 /*
  * A frame that changes hands with its contents: taken whole from one owner, to be assigned to the next.
  *
- * That the allocation's reference is the only one says all: a mapping, a pin, a grant, a table in whatever state each hold
- * one of their own. Once the counter is 0 nobody can find the frame but by the list it is taken off here.
+ * That the allocation's reference is the only one says all: a mapping, a pin, a grant, a table in whatever
+ * state each hold one of their own. Once the counter is 0 nobody can find the frame but by the list it is
+ * taken off here.
  */
 #include "core/frame.h"
 
@@ -13,7 +14,7 @@
 
 #include <stdatomic.h>
 
-bool frame_steal(struct domain *d, mfn_t m)
+bool frame_take(struct domain *d, mfn_t m)
 {
     uint64_t only = REFS_OWNED | 1;
     struct frame *f;
@@ -35,10 +36,18 @@ bool frame_steal(struct domain *d, mfn_t m)
     f->type = 0;
     f->cursor = 0;
     f->owner = DOMID_XEN;
+    f->stamp = machine_flush_stamp();
     m2p_set(m, M2P_INVALID);
     unlock(&d->lock);
     domain_frame_gone(d->id, false);
+    return true;
+}
+
+bool frame_steal(struct domain *d, mfn_t m)
+{
+    if (!frame_take(d, m))
+        return false;
     /* Another domain's tools may have had it mapped, so not only the CPUs that d ran on. */
-    machine_flush(pcpu_online, FLUSH_ALL, 0);
+    machine_flush(machine_stale(pcpu_online, frame_of(m)->stamp), FLUSH_ALL, 0);
     return true;
 }

@@ -23,7 +23,7 @@ static inline guest_ptr_t gptr(uint64_t va)         { return (guest_ptr_t){ va }
 static inline guest_ptr_t gptr_plus(guest_ptr_t p, uint64_t k) { return gptr(p.va + k); }
 
 #define MAX_CPUS 64       /* pCPUs; also the width of a cpumask_t */
-#define MAX_VCPUS 128     /* vCPUs of one domain                  */
+#define MAX_VCPUS 128u    /* vCPUs of one domain                  */
 
 typedef uint64_t cpumask_t; /* one bit a pCPU */
 

@@ -11,6 +11,7 @@
 struct vcpu;
 struct pcpu;
 struct e820entry;
+struct cpu_policies;
 
 /* ---- CPUs ---- */
 
@@ -77,6 +78,10 @@ int machine_cmpxchg_guest(guest_ptr_t p, uint64_t *old, uint64_t new, unsigned w
 int machine_vcpu_init(struct vcpu *v);
 void machine_vcpu_fini(struct vcpu *v);
 
+/* Legacy (FXSAVE) part of the FPU state of a vCPU that is off its CPU; n <= 512. */
+void machine_fpu_set(struct vcpu *v, const void *state, size_t n);
+void machine_fpu_get(struct vcpu *v, void *state, size_t n);
+
 /*
  * Puts the state of `prev` (NULL: idle) aside and loads that of `next` (NULL: idle): registers, FPU, segments,
  * descriptor tables, debug registers and page-table root. Only core/exit.c calls it.
@@ -116,6 +121,10 @@ uint64_t machine_tsc(void);
 /* Asks for one passage through this CPU's exit path at `tsc`; ~0 cancels. Replaces the previous request. */
 void machine_timer(uint64_t tsc);
 
+/* Some of [port, port + bytes), or of frames [m, m + n), is the hypervisor's own: nobody else may have it. */
+bool machine_keeps_port(unsigned port, unsigned bytes);
+bool machine_keeps_mmio(mfn_t m, uint64_t n);
+
 /* ---- Devices and registers, for those who may (core/privop.c asks first) ---- */
 
 uint32_t machine_port_read(uint16_t port, unsigned bytes);
@@ -126,6 +135,8 @@ void machine_pci_write(uint32_t address, uint16_t port, unsigned bytes, uint32_t
 /* Is any of it the hypervisor's own: its serial line, interrupt controllers, PCI's address register? */
 bool machine_keeps_port(unsigned port, unsigned bytes);
 bool machine_keeps_mmio(mfn_t m, uint64_t n);
+/* The CPUID policies of this machine, fixed at boot. */
+const struct cpu_policies *machine_cpu_policies(void);
 /* Width of a machine address on this CPU, in bits. */
 unsigned machine_maddr_bits(void);
 /* False: the CPU has no such MSR. */
@@ -134,7 +145,8 @@ bool machine_msr_write(uint32_t msr, uint64_t value);
 
 /* ---- Ends ---- */
 
-enum machine_end { MACHINE_OFF, MACHINE_REBOOT, MACHINE_HALT };
+/* CRASHED: as noreboot says, halt or reboot. */
+enum machine_end { MACHINE_OFF, MACHINE_REBOOT, MACHINE_HALT, MACHINE_CRASHED };
 _Noreturn void machine_end(enum machine_end how);
 
 /* Bytes to the machine's console, from any context. */

@@ -19,12 +19,6 @@ int pt_validate(struct domain *d, mfn_t m, enum frame_type type);
 /* Drops references from f->cursor down to 0. 0 or -ERESTART. TYPE_BUSY held. */
 int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type);
 
-/* ---- For the exit path ---- */
-
-/* Undoes v's queued tables; true when nothing is left. Not while v holds any lock. */
-bool pt_drain(struct vcpu *v);
-void pt_queue(mfn_t m); /* by type_put */
-
 /* ---- For hypercalls and emulation ---- */
 
 /*
@@ -32,6 +26,11 @@ void pt_queue(mfn_t m); /* by type_put */
  * are `from`'s. 0, -EINVAL, -ERESTART. `preserve_ad`: keep accessed and dirty bits as they are now.
  */
 int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from, bool preserve_ad);
+
+/*
+ * As pt_set for an entry of an L1 table, if it still is *old; else -EAGAIN and *old is what it is. For emulated writes.
+ */
+int pt_cmpxchg_l1(struct domain *d, mfn_t table, unsigned i, uint64_t *old, uint64_t new);
 
 /* The L1 entry that maps `va` in v's kernel tables: table frame (reference and L1 type held) and index. 0 or -EINVAL. */
 __must_check int pt_find_l1(struct vcpu *v, uint64_t va, mfn_t *table, unsigned *i);

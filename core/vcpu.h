@@ -102,6 +102,12 @@ struct vcpu {
     uint64_t hypercalls;           /* count */
 };
 
+/* A vCPU of d, down, in d->vcpu[id]. 0 or -ENOMEM. vcpu_free: it is off its CPU for good and holds nothing of the guest's. */
+int vcpu_create(struct domain *d, unsigned id);
+void vcpu_free(struct vcpu *v);
+/* Registers and stack of the current vCPU into the log, at the crash of its domain. */
+void vcpu_report(struct vcpu *v);
+
 /* Timers and lock of a zeroed vCPU whose id and domain are set; called by sched_init_vcpu, and its opposite by sched_fini_vcpu. */
 void vcpu_run_init(struct vcpu *v);
 void vcpu_run_fini(struct vcpu *v);

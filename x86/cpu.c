@@ -58,6 +58,38 @@ static void fill_gdt(uint64_t *gdt, struct x86_pcpu *c, uint64_t window)
     #undef AT
 }
 
+struct pcpu *machine_pcpu(void)
+{
+    return &this_cpu()->core;
+}
+
+/* A kick between the caller's last look and the halt is a pending interrupt, which ends the halt at once. */
+void machine_idle(void)
+{
+    sti_hlt_cli();
+}
+
+void machine_flush_caches(void)
+{
+    wbinvd();
+}
+
+void percpu_early(void)
+{
+    static struct x86_pcpu early;
+
+    stack_top()->cpu = &early;
+    pcpus[0] = &early.core;
+    pcpu_count = 1;
+    pcpu_online = 1;
+}
+
+void percpu_enter(struct x86_pcpu *c, void (*fn)(void))
+{
+    __asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call *%1; ud2" : : "r"(&c->top->regs), "r"(fn) : "memory");
+    __builtin_unreachable();
+}
+
 struct x86_pcpu *percpu_create(unsigned id)
 {
     uint64_t base = PERCPU_VA + (uint64_t)id * PERCPU_SIZE;

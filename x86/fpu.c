@@ -36,6 +36,13 @@ void fpu_area_init(void *area)
     *(uint32_t *)((char *)area + 24) = 0x1f80;    /* MXCSR */
 }
 
+void fpu_set_legacy(void *area, const void *state, size_t n)
+{
+    memcpy(area, state, n);
+    if (has_xsave)
+        *(uint64_t *)((char *)area + 512) = 3; /* XSTATE_BV: both are there */
+}
+
 void fpu_save(void *area)
 {
     if (has_xsave) {

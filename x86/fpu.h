@@ -13,6 +13,8 @@ size_t fpu_area_size(void);
 uint64_t fpu_xcr0_max(void);
 /* A save area as the CPU has after reset. */
 void fpu_area_init(void *area);
+/* Replaces the x87 and SSE part by what FXSAVE wrote. */
+void fpu_set_legacy(void *area, const void *state, size_t n);
 void fpu_save(void *area);
 /* A state that the CPU refuses (set by a tool) is replaced by the initial one. */
 void fpu_load(void *area, uint64_t xcr0);

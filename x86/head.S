@@ -46,7 +46,7 @@ start:
         cli
         cld
         mov     %eax, %esi
-        mov     $PHYS(boot_stack_end), %esp
+        mov     $PHYS(boot_stack_end) - 256, %esp
 
         /* Four L2 tables: 2048 entries of 2 MiB. */
         mov     $PHYS(boot_l2), %edi
@@ -132,7 +132,7 @@ enter64:
         xor     %eax, %eax
         mov     %eax, %fs
         mov     %eax, %gs
-        lea     boot_stack_end(%rip), %rsp
+        lea     boot_stack_end - 256(%rip), %rsp
         xor     %ebp, %ebp
         mov     %esi, %edi
         mov     %ebx, %esi
@@ -156,7 +156,9 @@ boot_l4:        .skip 4096
 boot_l3:        .skip 4096
 boot_l2:        .skip 4096 * 4
         .globl  boot_stack, boot_stack_end
-boot_stack:     .skip 32768
+        /* 64 KiB, aligned to it, with a struct stack_top at the end: as every CPU's stacks are (x86/percpu.h). */
+        .align  65536
+boot_stack:     .skip 65536
 boot_stack_end:
 
         .section .note.GNU-stack, "", @progbits

@@ -13,6 +13,7 @@
 #include "x86/asm.h"
 #include "x86/layout.h"
 #include "x86/model/pte.h"
+#include "x86/tlb.h"
 
 #define LARGE_2M (2ull << 20)
 #define LARGE_1G (1ull << 30)
@@ -199,7 +200,7 @@ static void claim_all_ram(const struct mem_map *whole)
     }
 }
 
-void mm_build(struct mem_map *map, uint64_t modules_end)
+void mm_build(struct mem_map *map)
 {
     static struct mem_map whole;
 
@@ -222,11 +223,21 @@ void mm_build(struct mem_map *map, uint64_t modules_end)
     for (unsigned s = PT_HV_SLOT_FIRST; s <= PT_HV_SLOT_LAST; s++)
         step(&hv_root[s]);
     write_cr4(read_cr4() | (1u << 7)); /* PGE */
-    write_cr3(hv_root_maddr);
+    tlb_load_root(hv_root_maddr);
     boot_limit = ~0ull;
     build_frame_table(&whole);
     claim_all_ram(&whole);
-    (void)modules_end;
+}
+
+void mm_release(uint64_t maddr, uint64_t size)
+{
+    uint64_t start = ROUNDUP(maddr, PAGE_SIZE), end = ROUNDDOWN(maddr + size, PAGE_SIZE);
+
+    if (start >= end)
+        return;
+    for (uint64_t m = start >> PAGE_SHIFT; m < end >> PAGE_SHIFT; m++)
+        frame_table[m].refs = 0;
+    frames_add(maddr_mfn(start), maddr_mfn(end));
 }
 
 void mm_give_free_frames(void)
@@ -236,11 +247,19 @@ void mm_give_free_frames(void)
     boot_map = NULL;
     for (unsigned i = 0; i < map->count; i++) {
         const struct mem_range *r = &map->range[i];
-        uint64_t start = MAX(r->base, (uint64_t)1 << 20), end = r->base + r->size;
+        uint64_t start = MAX(r->base, (uint64_t)1 << 20);
 
-        if (r->type == MEM_RAM && start < end)
-            frames_add(maddr_mfn(start), maddr_mfn(end));
+        if (r->type == MEM_RAM && r->base + r->size > start)
+            mm_release(start, r->base + r->size - start);
     }
+}
+
+mfn_t machine_m2p_chunk(unsigned i)
+{
+    uint64_t va = M2P_RW_VA + i * LARGE_2M, *l3 = maddr_va(hv_root[pt_index(va, 4)] & PTE_ADDR);
+    uint64_t *l2 = maddr_va(l3[pt_index(va, 3)] & PTE_ADDR);
+
+    return mfn(pte_mfn(l2[pt_index(va, 2)]));
 }
 
 void *io_map(uint64_t maddr, size_t len)
@@ -275,6 +294,11 @@ void *machine_frame(mfn_t m)
 mfn_t machine_frame_mfn(const void *p)
 {
     return maddr_mfn(va_maddr(p));
+}
+
+void machine_root_init(uint64_t *root)
+{
+    memcpy(root + PT_HV_SLOT_FIRST, hv_root + PT_HV_SLOT_FIRST, (PT_HV_SLOT_LAST - PT_HV_SLOT_FIRST + 1) * sizeof(*root));
 }
 
 uint64_t *machine_m2p(void)

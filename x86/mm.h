@@ -14,9 +14,11 @@ extern uint64_t hv_root_maddr;
  * Boot, in this order. `map` is normalised; its RAM ranges are what is free (the image and modules are marked HELD), and
  * shrink as memory is taken. mm_build maps everything and loads the new root; afterwards frames_add() what is left.
  */
-void mm_build(struct mem_map *map, uint64_t modules_end);
+void mm_build(struct mem_map *map);
 /* Whole zeroed pages while booting, below 4 GiB until mm_build has run. Panics without memory. */
 void *boot_pages(uint64_t n, uint64_t align);
+/* Memory that boot held (a module, an unpacked kernel) is free RAM from now on. After mm_give_free_frames(). */
+void mm_release(uint64_t maddr, uint64_t size);
 /* The last step: hands the rest of RAM to the allocator; boot_pages() is over. */
 void mm_give_free_frames(void);
 
@@ -31,7 +33,6 @@ uint64_t *mm_l1_entry(uint64_t va);
 /* Fills in clac and stac where the CPU has SMAP, before the image becomes read-only. */
 void mm_patch_smap(bool smap);
 
-/* True if the frame belongs to the image, the boot memory or the frame table: never anyone's. */
 static inline void *maddr_va(uint64_t maddr) { return (void *)(0xffff830000000000ull + maddr); }
 static inline uint64_t va_maddr(const void *p) { return (uint64_t)(uintptr_t)p - 0xffff830000000000ull; }
 /* Of something in the image. */

@@ -35,7 +35,6 @@ struct x86_pcpu {
     struct stack_top *top;
     uint64_t *gdt_ptes, *ldt_ptes; /* the L1 entries behind the two windows: 16 each */
     uint64_t root_loaded;        /* CR3 */
-    uint64_t syscall_stub_pad;
     _Atomic uint32_t flush_clock;/* value of the flush clock at this CPU's last full flush */
     /* A request from another CPU, see x86/tlb.c. */
     _Atomic uint32_t flush_asked;
@@ -56,6 +55,11 @@ static inline struct x86_pcpu *this_cpu(void) { return stack_top()->cpu; }
 
 /* Builds the CPU's structure, stacks and windows; the CPU itself does not run yet. NULL without memory. */
 struct x86_pcpu *percpu_create(unsigned id);
+/* The structure that the boot stack belongs to, until CPU 0 has its own. */
+void percpu_early(void);
+/* Goes on in fn on c's own main stack; nothing of the present one is kept. */
+_Noreturn void percpu_enter(struct x86_pcpu *c, void (*fn)(void));
+
 /* On the CPU itself: loads GDT, IDT, TSS, MSRs, control registers. */
 void percpu_load(struct x86_pcpu *c);
 

@@ -48,6 +48,17 @@ void machine_vcpu_fini(struct vcpu *v)
     v->arch = NULL;
 }
 
+void machine_fpu_set(struct vcpu *v, const void *state, size_t n)
+{
+    fpu_area_init(v->arch->fpu);
+    fpu_set_legacy(v->arch->fpu, state, MIN(n, (size_t)512));
+}
+
+void machine_fpu_get(struct vcpu *v, void *state, size_t n)
+{
+    memcpy(state, v->arch->fpu, MIN(n, (size_t)512));
+}
+
 /* ---- Descriptor table windows: this CPU's L1 entries point at the vCPU's frames ---- */
 
 static void window_set(uint64_t *ptes, uint64_t va, unsigned n, const mfn_t *frames)

@@ -26,13 +26,16 @@ static uint64_t extable_find(uint64_t rip)
     return 0;
 }
 
-/* The guest's frame did not load: its registers come back from the fault's frame, and it is told by its failsafe callback. */
+/*
+ * The guest's frame did not load: its general registers come back from the fault's frame, and it gets the exception as if the
+ * destination had raised it.
+ */
 static _Noreturn void iret_failed(const struct cpu_regs *fault)
 {
     struct cpu_regs general = *fault, *regs = &stack_top()->regs;
 
     memcpy(regs, &general, offsetof(struct cpu_regs, error_code));
-    bounce_failsafe(current_vcpu());
+    bounce_trap(current_vcpu(), general.entry_vector, general.error_code & ~3u);
     leave_by_frame(regs);
 }
 

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The dispatcher: registers to struct hypercall, table lookup, privilege, run, result or continuation. */
+#include "abi/hypercall.h"
+
+#include "abi/handlers.h"
+#include "core/budget.h"
+#include "lib/string.h"
+
+struct row {
+    const char *name;
+    uint8_t args;  /* how many registers it reads */
+    uint8_t needs; /* enum privilege */
+    long (*run)(struct hypercall *hc);
+};
+
+#define HYPERCALL(nr, name, args, needs, run) [nr] = { name, args, needs, run },
+static const struct row table[] = {
+#include "abi/table.def"
+};
+#undef HYPERCALL
+
+#define SYSCALL_BYTES 2 /* length of the instruction that brought us here */
+
+long hypercall_run(struct hypercall *hc)
+{
+    const struct row *r;
+
+    if (hc->nr >= ARRAY_SIZE(table))
+        return -ENOSYS;
+    r = &table[clamp_index(hc->nr, ARRAY_SIZE(table))];
+    if (!r->run)
+        return -ENOSYS;
+    if (!domain_may(hc->d, r->needs))
+        return refuse(hc->v, -EPERM, "%s: not privileged", r->name);
+    hc->v->hypercalls++;
+    return r->run(hc);
+}
+
+long subop_run(struct hypercall *hc, const struct subop *rows, unsigned n, uint64_t cmd, guest_ptr_t arg)
+{
+    uint64_t local[SUBOP_MAX_SIZE / sizeof(uint64_t)];
+    const struct subop *r = NULL;
+    long rc;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (rows[i].cmd == cmd) {
+            r = &rows[i];
+            break;
+        }
+    }
+    if (!r)
+        return -ENOSYS;
+    if (!domain_may(hc->d, r->needs))
+        return refuse(hc->v, -EPERM, "%s: not privileged", r->name);
+    ASSERT(r->size <= sizeof(local));
+    if (r->copy == ARG_OUT)
+        memset(local, 0, r->size);
+    else if (r->copy != ARG_NONE && guest_read(local, arg, r->size))
+        return -EFAULT;
+
+    rc = r->run(hc, r->copy == ARG_NONE ? NULL : local);
+
+    if (rc == -ERESTART || r->copy == ARG_NONE || r->copy == ARG_IN || (rc < 0 && r->copy != ARG_INOUT_ALWAYS))
+        return rc;
+    return guest_write(arg, local, r->size) ? -EFAULT : rc;
+}
+
+void hypercall_entry(struct vcpu *v)
+{
+    struct cpu_regs *r = v->regs;
+    struct hypercall hc = {
+        .v = v, .d = v->domain, .nr = (uint32_t)r->rax,
+        .arg = { r->rdi, r->rsi, r->rdx, r->r10, r->r8 },
+    };
+    long rc = hypercall_run(&hc);
+
+    if (hc.no_result)
+        return;
+    if (rc != -ERESTART) {
+        r->rax = (uint64_t)rc;
+        return;
+    }
+    /* The guest executes its syscall again, after interrupts and other vCPUs had their turn. */
+    r->rip -= SYSCALL_BYTES;
+    r->rdi = hc.arg[0];
+    r->rsi = hc.arg[1];
+    r->rdx = hc.arg[2];
+    r->r10 = hc.arg[3];
+    r->r8 = hc.arg[4];
+}
+
+/*
+ * multicall(entries, count): an entry at a time, results written as they come. A nested multicall is refused. An entry that
+ * needs a continuation leaves what is left of it in its own arguments, and the multicall goes on there.
+ */
+long do_multicall(struct hypercall *hc)
+{
+    uint64_t *ptr = &hc->arg[0], *count = &hc->arg[1];
+
+    if (hc->in_multicall)
+        return -EINVAL;
+    for (; (uint32_t)*count; (*count)--, *ptr += sizeof(struct multicall_entry)) {
+        struct multicall_entry e;
+        struct hypercall one = { .v = hc->v, .d = hc->d, .in_multicall = true };
+        long rc;
+
+        if (guest_read(&e, gptr(*ptr), sizeof(e)))
+            return -EFAULT;
+        one.nr = e.op;
+        memcpy(one.arg, e.args, sizeof(one.arg));
+        rc = hypercall_run(&one);
+        if (one.no_result)
+            return -EINVAL;
+        if (rc == -ERESTART) {
+            memcpy(e.args, one.arg, sizeof(one.arg));
+            return guest_write(gptr(*ptr), &e, sizeof(e)) ? -EFAULT : -ERESTART;
+        }
+        e.result = (unsigned long)rc;
+        if (guest_write(gptr(*ptr + offsetof(struct multicall_entry, result)), &e.result, sizeof(e.result)))
+            return -EFAULT;
+        if (!budget_take(8) && (uint32_t)*count > 1) {
+            (*count)--;
+            *ptr += sizeof(e);
+            return -ERESTART;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtual MMU's hypercalls: mmu_update, update_va_mapping, mmuext_op (<xen/xen.h>).
+ *
+ * Each is a batch; how many requests were done is always told, also on success. A batch that outlives its budget continues
+ * with the rest, and marks its count (PREEMPTED) so that the number done goes on from what the guest's word says.
+ */
+#include "abi/handlers.h"
+#include "abi/hypercall.h"
+#include "core/budget.h"
+#include "core/cpumask.h"
+#include "core/m2p.h"
+#include "core/pt.h"
+#include "core/vcpu_tables.h"
+#include "lib/string.h"
+#include "x86/model/pte.h"
+
+#include <stdatomic.h>
+
+#define PREEMPTED 0x80000000u
+
+/* ---- Whose tables, whose frames ---- */
+
+/* A domain named in a call: itself, one that it may control, or the pseudo-domains; with a reference (domain_put). */
+static struct domain *named(struct hypercall *hc, unsigned id, int *err)
+{
+    if (id == DOMID_IO || id == DOMID_XEN) {
+        struct domain *d = id == DOMID_IO ? &dom_io : &dom_xen;
+
+        if (!domain_may(hc->d, id == DOMID_IO ? PRIV_HARDWARE : PRIV_CONTROL)) {
+            *err = -EPERM;
+            return NULL;
+        }
+        domain_ref(d);
+        return d;
+    }
+    return domain_target(hc->d, (domid_t)id, err);
+}
+
+/* ---- Batches ---- */
+
+struct batch {
+    uint32_t count, done; /* requests left; done in all parts so far */
+    guest_ptr_t at, pdone;
+};
+
+static int batch_begin(struct hypercall *hc, struct batch *b)
+{
+    *b = (struct batch){ .count = (uint32_t)hc->arg[1], .at = gptr(hc->arg[0]), .pdone = gptr(hc->arg[2]) };
+    if (b->count & PREEMPTED) {
+        b->count &= ~PREEMPTED;
+        if (b->pdone.va && guest_read(&b->done, b->pdone, sizeof(b->done)))
+            return -EFAULT;
+    }
+    return 0;
+}
+
+static long batch_end(struct hypercall *hc, struct batch *b, long rc)
+{
+    if (b->pdone.va && guest_write(b->pdone, &b->done, sizeof(b->done)))
+        rc = -EFAULT;
+    if (rc == -ERESTART) {
+        hc->arg[0] = b->at.va;
+        hc->arg[1] = b->count | PREEMPTED;
+    }
+    return rc;
+}
+
+static void batch_step(struct batch *b, size_t size)
+{
+    b->count--;
+    b->done++;
+    b->at = gptr_plus(b->at, size);
+}
+
+/* ---- mmu_update ---- */
+
+static long table_update(struct hypercall *hc, struct domain *owner, struct domain *from, uint64_t maddr, uint64_t val,
+                         bool preserve_ad)
+{
+    mfn_t m = maddr_mfn(maddr);
+    unsigned i = (maddr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
+    enum frame_type type;
+    long rc;
+
+    if (!frame_get(m, owner->id))
+        return refuse(hc->v, -EINVAL, "mmu_update: frame %#lx is not d%u's", m.n, owner->id);
+    type = type_of(frame_of(m)->type);
+    if (type < TYPE_L1 || type > TYPE_L4 || !(frame_of(m)->type & TYPE_COUNT))
+        type = TYPE_WRITABLE;
+    rc = type_get(owner, m, type);
+    if (rc) {
+        frame_put(m);
+        return rc;
+    }
+    if (type == TYPE_WRITABLE)
+        atomic_store(&((_Atomic uint64_t *)machine_frame(m))[i], val);
+    else
+        rc = pt_set(hc->v, m, i, val, owner, from, preserve_ad);
+    frame_put_type(m);
+    if (rc && rc != -ERESTART)
+        rc = refuse(hc->v, rc, "mmu_update: entry %#lx at %#lx (L%u)", val, maddr, (unsigned)type);
+    return rc;
+}
+
+static long machphys_update(struct hypercall *hc, struct domain *owner, uint64_t maddr, uint64_t pfn)
+{
+    mfn_t m = maddr_mfn(maddr);
+
+    if (!frame_get(m, owner->id))
+        return refuse(hc->v, -EINVAL, "mmu_update: M2P of frame %#lx, not d%u's", m.n, owner->id);
+    m2p_set(m, pfn);
+    frame_put(m);
+    return 0;
+}
+
+static long update_one(struct hypercall *hc, struct domain *owner, struct domain *from, const struct mmu_update *u)
+{
+    switch (u->ptr & 3) {
+    case MMU_MACHPHYS_UPDATE:
+        return machphys_update(hc, from, u->ptr, u->val);
+    case MMU_PT_UPDATE_PRESERVE_AD:
+        return table_update(hc, owner, from, u->ptr & ~3ull, u->val, true);
+    default: /* NORMAL; NO_TRANSLATE is the same for frames named by MFN */
+        return table_update(hc, owner, from, u->ptr & ~3ull, u->val, false);
+    }
+}
+
+long do_mmu_update(struct hypercall *hc)
+{
+    uint32_t foreign = (uint32_t)hc->arg[3];
+    struct domain *owner, *from;
+    struct batch b;
+    int err;
+    long rc = batch_begin(hc, &b);
+
+    if (rc)
+        return rc;
+    from = named(hc, foreign & 0xffff, &err);
+    if (!from)
+        return err;
+    owner = foreign >> 16 ? named(hc, (foreign >> 16) - 1, &err) : (domain_ref(hc->d), hc->d);
+    if (!owner) {
+        domain_put(from);
+        return err;
+    }
+    while (b.count && rc == 0) {
+        struct mmu_update u;
+
+        if (guest_read(&u, b.at, sizeof(u)))
+            rc = -EFAULT;
+        else
+            rc = update_one(hc, owner, from, &u);
+        if (rc)
+            break;
+        batch_step(&b, sizeof(u));
+        if (b.count && !budget_take(4))
+            rc = -ERESTART;
+    }
+    domain_put(owner);
+    domain_put(from);
+    return batch_end(hc, &b, rc);
+}
+
+/* ---- Flushes ---- */
+
+/* CPUs that run the vCPUs of a guest's bitmap. */
+static int cpus_of_vcpus(struct hypercall *hc, guest_ptr_t bitmap, cpumask_t *cpus)
+{
+    uint8_t bits[MAX_VCPUS / 8] = { 0 };
+    struct domain *d = hc->d;
+
+    *cpus = 0;
+    if (guest_read(bits, bitmap, DIV_ROUNDUP(d->max_vcpus, 8)))
+        return -EFAULT;
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        int cpu = bits[i / 8] >> i % 8 & 1 && d->vcpu[i] ? d->vcpu[i]->running_on : -1;
+
+        if (cpu >= 0)
+            *cpus |= cpumask_of((unsigned)cpu);
+    }
+    return 0;
+}
+
+static void flush_va(cpumask_t cpus, uint64_t va)
+{
+    if (va_canonical(va))
+        machine_flush(cpus, FLUSH_PAGE, va);
+}
+
+/* ---- update_va_mapping ---- */
+
+static long va_flush(struct hypercall *hc, uint64_t va, uint64_t flags)
+{
+    cpumask_t cpus = cpumask_of(this_pcpu()->id);
+
+    if (!(flags & UVMF_FLUSHTYPE_MASK))
+        return 0;
+    if ((flags & ~UVMF_FLUSHTYPE_MASK) == UVMF_ALL)
+        cpus = hc->d->dirty_cpus;
+    else if ((flags & ~UVMF_FLUSHTYPE_MASK) != UVMF_LOCAL && cpus_of_vcpus(hc, gptr(flags & ~UVMF_FLUSHTYPE_MASK), &cpus))
+        return -EFAULT;
+    if ((flags & UVMF_FLUSHTYPE_MASK) == UVMF_INVLPG)
+        flush_va(cpus, va);
+    else
+        machine_flush(cpus, FLUSH_ALL, 0);
+    return 0;
+}
+
+static long va_update(struct hypercall *hc, struct domain *from)
+{
+    uint64_t va = hc->arg[0];
+    mfn_t table;
+    unsigned i;
+    long rc = pt_find_l1(hc->v, va, &table, &i);
+
+    if (rc)
+        return rc == -ERESTART ? rc : refuse(hc->v, -EINVAL, "update_va_mapping: no table for %#lx", va);
+    rc = pt_set(hc->v, table, i, hc->arg[1], hc->d, from, false);
+    frame_put_type(table);
+    if (rc)
+        return rc == -ERESTART ? rc : refuse(hc->v, rc, "update_va_mapping: entry %#lx at %#lx", hc->arg[1], va);
+    return va_flush(hc, va, hc->arg[2]);
+}
+
+long do_update_va_mapping(struct hypercall *hc)
+{
+    return va_update(hc, hc->d);
+}
+
+long do_update_va_mapping_otherdomain(struct hypercall *hc)
+{
+    int err;
+    struct domain *from = named(hc, (uint16_t)hc->arg[3], &err);
+    long rc;
+
+    if (!from)
+        return err;
+    rc = va_update(hc, from);
+    domain_put(from);
+    return rc;
+}
+
+/* ---- mmuext_op ---- */
+
+/* Clears a page of the caller's, or copies one over it. */
+static long page_fill(struct hypercall *hc, mfn_t to, const mfn_t *from)
+{
+    if (from && !frame_get(*from, hc->d->id))
+        return -EINVAL;
+    if (frame_get_type(hc->d, to, TYPE_WRITABLE)) {
+        if (from)
+            frame_put(*from);
+        return -EINVAL;
+    }
+    if (from)
+        memcpy(machine_frame(to), machine_frame(*from), PAGE_SIZE);
+    else
+        memset(machine_frame(to), 0, PAGE_SIZE);
+    frame_put_type(to);
+    if (from)
+        frame_put(*from);
+    return 0;
+}
+
+static long unpin(struct domain *d, mfn_t m)
+{
+    long rc;
+
+    if (!frame_get(m, d->id))
+        return -EINVAL;
+    rc = type_unpin(m);
+    frame_put(m);
+    return rc;
+}
+
+static long flush_op(struct hypercall *hc, const struct mmuext_op *op)
+{
+    cpumask_t cpus = cpumask_of(this_pcpu()->id);
+
+    switch (op->cmd) {
+    case MMUEXT_TLB_FLUSH_MULTI:
+    case MMUEXT_INVLPG_MULTI:
+        if (cpus_of_vcpus(hc, handle_ptr(op->arg2.vcpumask), &cpus))
+            return -EINVAL;
+        break;
+    case MMUEXT_TLB_FLUSH_ALL:
+    case MMUEXT_INVLPG_ALL:
+        cpus = hc->d->dirty_cpus;
+        break;
+    }
+    if (op->cmd == MMUEXT_INVLPG_LOCAL || op->cmd == MMUEXT_INVLPG_MULTI || op->cmd == MMUEXT_INVLPG_ALL)
+        flush_va(cpus, op->arg1.linear_addr);
+    else
+        machine_flush(cpus, FLUSH_ALL, 0);
+    return 0;
+}
+
+static long ext_one(struct hypercall *hc, struct domain *d, const struct mmuext_op *op)
+{
+    mfn_t m = mfn(op->arg1.mfn), src;
+    bool self = d == hc->d;
+
+    switch (op->cmd) {
+    case MMUEXT_PIN_L1_TABLE: case MMUEXT_PIN_L2_TABLE: case MMUEXT_PIN_L3_TABLE: case MMUEXT_PIN_L4_TABLE:
+        return type_pin(d, m, (enum frame_type)(TYPE_L1 + (op->cmd - MMUEXT_PIN_L1_TABLE)));
+    case MMUEXT_UNPIN_TABLE:
+        return unpin(d, m);
+    case MMUEXT_NEW_BASEPTR:
+        return self ? pt_set_root(hc->v, m, false) : -EPERM;
+    case MMUEXT_NEW_USER_BASEPTR:
+        return self ? pt_set_root(hc->v, m.n ? m : MFN_NONE, true) : -EPERM;
+    case MMUEXT_TLB_FLUSH_LOCAL: case MMUEXT_TLB_FLUSH_MULTI: case MMUEXT_TLB_FLUSH_ALL:
+    case MMUEXT_INVLPG_LOCAL: case MMUEXT_INVLPG_MULTI: case MMUEXT_INVLPG_ALL:
+        return self ? flush_op(hc, op) : -EPERM;
+    case MMUEXT_FLUSH_CACHE: case MMUEXT_FLUSH_CACHE_GLOBAL:
+        if (!self || !domain_may(hc->d, PRIV_HARDWARE))
+            return -EINVAL;
+        machine_flush_caches();
+        return 0;
+    case MMUEXT_SET_LDT:
+        return self ? vcpu_set_ldt(hc->v, op->arg1.linear_addr, op->arg2.nr_ents) : -EPERM;
+    case MMUEXT_CLEAR_PAGE:
+        return page_fill(hc, m, NULL);
+    case MMUEXT_COPY_PAGE:
+        src = mfn(op->arg2.src_mfn);
+        return page_fill(hc, m, &src);
+    case MMUEXT_MARK_SUPER: case MMUEXT_UNMARK_SUPER:
+        return -EOPNOTSUPP;
+    default:
+        return -ENOSYS;
+    }
+}
+
+long do_mmuext_op(struct hypercall *hc)
+{
+    struct domain *d;
+    struct batch b;
+    int err;
+    long rc = batch_begin(hc, &b);
+
+    if (rc)
+        return rc;
+    d = named(hc, (uint16_t)hc->arg[3], &err);
+    if (!d)
+        return err;
+    while (b.count && rc == 0) {
+        struct mmuext_op op;
+
+        if (guest_read(&op, b.at, sizeof(op)))
+            rc = -EFAULT;
+        else
+            rc = ext_one(hc, d, &op);
+        if (rc && rc != -ERESTART)
+            rc = refuse(hc->v, rc, "mmuext_op %u on %#lx", op.cmd, (unsigned long)op.arg1.mfn);
+        if (rc)
+            break;
+        batch_step(&b, sizeof(op));
+        if (b.count && !budget_take(4))
+            rc = -ERESTART;
+    }
+    domain_put(d);
+    return batch_end(hc, &b, rc);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * xen_version: who we say we are (<xen/version.h>). The number is that of the ABI we speak, 4.17: the stock tools are chosen by
+ * it. Everything that is free text names Krypton.
+ */
+#include "abi/handlers.h"
+#include "abi/hypercall.h"
+#include "abi/identity.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+
+#include <xen/features.h>
+#include <xen/version.h>
+
+#ifndef KRYPTON_VERSION
+#define KRYPTON_VERSION "unknown"
+#endif
+
+char identity_cmdline[1024];
+const char identity_version[] = KRYPTON_VERSION;
+
+static long put(guest_ptr_t to, const char *text, size_t size)
+{
+    char buf[1024] = { 0 };
+
+    strlcpy(buf, text, size);
+    return guest_write(to, buf, size) ? -EFAULT : 0;
+}
+
+static long compile_info(guest_ptr_t to)
+{
+    xen_compile_info_t info = { 0 };
+
+    strlcpy(info.compiler, __VERSION__, sizeof(info.compiler));
+    strlcpy(info.compile_by, "krypton", sizeof(info.compile_by));
+    strlcpy(info.compile_domain, "krypton", sizeof(info.compile_domain));
+    strlcpy(info.compile_date, KRYPTON_VERSION, sizeof(info.compile_date));
+    return guest_write(to, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static long get_features(struct hypercall *hc, guest_ptr_t at)
+{
+    xen_feature_info_t fi;
+
+    if (guest_read(&fi, at, sizeof(fi)))
+        return -EFAULT;
+    if (fi.submap_idx)
+        return -EINVAL;
+    fi.submap = 1u << XENFEAT_mmu_pt_update_preserve_ad | 1u << XENFEAT_highmem_assist | 1u << XENFEAT_gnttab_map_avail_bits;
+    if (hc->d == dom0)
+        fi.submap |= 1u << XENFEAT_dom0;
+    return guest_write(at, &fi, sizeof(fi)) ? -EFAULT : 0;
+}
+
+/* The length asked for and given is a u32 before the bytes; NULL asks how many there are. */
+static long build_id(guest_ptr_t at)
+{
+    const uint8_t *id;
+    uint32_t room, n = identity_build_id(&id);
+
+    if (!n)
+        return -ENODATA;
+    if (!at.va)
+        return n;
+    if (guest_read(&room, at, sizeof(room)))
+        return -EFAULT;
+    if (room == 0)
+        return -EINVAL;
+    if (room < n)
+        return -ENOBUFS;
+    return guest_write(gptr_plus(at, sizeof(room)), id, n) ? -EFAULT : (long)n;
+}
+
+long do_xen_version(struct hypercall *hc)
+{
+    guest_ptr_t at = gptr(hc->arg[1]);
+    bool system = domain_may(hc->d, PRIV_SYSTEM);
+
+    switch (hc->arg[0]) {
+    case XENVER_version:
+        return IDENTITY_MAJOR << 16 | IDENTITY_MINOR;
+    case XENVER_extraversion:
+        return put(at, IDENTITY_EXTRA, sizeof(xen_extraversion_t));
+    case XENVER_compile_info:
+        return compile_info(at);
+    case XENVER_capabilities:
+        return put(at, "xen-3.0-x86_64 ", sizeof(xen_capabilities_info_t));
+    case XENVER_changeset:
+        return put(at, "Krypton " KRYPTON_VERSION, sizeof(xen_changeset_info_t));
+    case XENVER_platform_parameters: {
+        xen_platform_parameters_t p = { .virt_start = 0xffff800000000000ul };
+
+        return guest_write(at, &p, sizeof(p)) ? -EFAULT : 0;
+    }
+    case XENVER_get_features:
+        return get_features(hc, at);
+    case XENVER_pagesize:
+        return at.va ? -EINVAL : (long)PAGE_SIZE;
+    case XENVER_guest_handle:
+        return guest_write(at, hc->d->handle, sizeof(hc->d->handle)) ? -EFAULT : 0;
+    case XENVER_commandline:
+        return put(at, system ? identity_cmdline : "<denied>", sizeof(xen_commandline_t));
+    case XENVER_build_id:
+        return system ? build_id(at) : -EPERM;
+    default:
+        return -ENOSYS;
+    }
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The death of a domain, step by step. Each step is budgeted and can be called again; what it did is not repeated, as each
+ * works off what is still there. Frames that others map stay, counted in tot_pages, and keep the domain until they go.
+ */
+#include "core/budget.h"
+#include "core/domain.h"
+#include "core/frame.h"
+#include "core/grant.h"
+#include "core/irqs.h"
+#include "core/log.h"
+#include "core/port.h"
+#include "core/reservation.h"
+#include "core/vcpu.h"
+#include "core/watchdog.h"
+#include "lib/errno.h"
+
+#include <xen/xen.h>
+
+static int stop_vcpus(struct domain *d)
+{
+    domain_pause(d);
+    watchdogs_kill(d);
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        if (d->vcpu[i])
+            vcpu_run_fini(d->vcpu[i]);
+    }
+    virq_raise_global(VIRQ_DOM_EXC); /* those who hold its pages let go */
+    return 0;
+}
+
+static int drop_ports(struct domain *d)
+{
+    return d->ports ? ports_kill(d) : 0;
+}
+
+static int drop_grants(struct domain *d)
+{
+    return d->grants ? grants_kill(d) : 0;
+}
+
+static int drop_irqs(struct domain *d)
+{
+    irqs_unmap_all(d);
+    if (!mfn_same(d->pirq_eoi_mfn, MFN_NONE)) {
+        frame_put_type(d->pirq_eoi_mfn);
+        d->pirq_eoi_mfn = MFN_NONE;
+    }
+    return 0;
+}
+
+static int drop_vcpus(struct domain *d)
+{
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        if (d->vcpu[i])
+            vcpu_reset(d->vcpu[i]);
+    }
+    (void)reservation_claim(d, 0);
+    return 0;
+}
+
+/* Every frame on the list: its pin and its allocation's reference. Tables are undone by this vCPU on its way out. */
+static int drop_frames(struct domain *d)
+{
+    int rc = 0;
+
+    lock(&d->lock);
+    while (d->page_list && rc == 0) {
+        bool ours = frame_release(d, mfn(d->page_list));
+
+        ASSERT(ours);
+        (void)ours;
+        if (!budget_take(4))
+            rc = -ERESTART;
+    }
+    unlock(&d->lock);
+    return rc;
+}
+
+/* In this order; after them goes the page that both see, and the list's own reference. */
+static int (*const steps[])(struct domain *d) = {
+    stop_vcpus, drop_ports, drop_grants, drop_irqs, drop_vcpus, drop_frames,
+};
+
+int domain_kill(struct domain *d)
+{
+    if (d->life == DOMAIN_DEAD)
+        return 0;
+    d->life = DOMAIN_DYING;
+    while (d->relinquish_step < (int)ARRAY_SIZE(steps)) {
+        int rc = steps[d->relinquish_step](d);
+
+        if (rc)
+            return rc;
+        d->relinquish_step++;
+    }
+    d->life = DOMAIN_DEAD;
+    frame_put(d->shared_mfn);
+    domain_put(d);
+    return 0;
+}

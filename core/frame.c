@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The two counters of a frame, and every way in which they change.
+ *
+ * Life of a table's type word:  NONE -> BUSY -> VALID(n) -> VALID(0), queued -> BUSY -> NONE
+ * and, when the budget ends a BUSY early, back to the type without VALID: `cursor` entries hold their references, and whoever
+ * comes next goes on from there (up, to use it; down, to undo it).
+ */
+#include "core/frame.h"
+
+#include "core/budget.h"
+#include "core/domain.h"
+#include "core/log.h"
+#include "core/m2p.h"
+#include "core/pt.h"
+#include "core/vcpu.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "x86/model/pte.h"
+
+#include <stdatomic.h>
+
+struct frame *frame_table;
+uint64_t frame_count;
+
+bool mfn_is_ram(mfn_t m)
+{
+    return mfn_is_tracked(m) && frame_of(m)->owner != DOMID_IO;
+}
+
+static bool is_table(enum frame_type type) { return type >= TYPE_L1 && type <= TYPE_L4; }
+
+/* ---- General references ---- */
+
+bool frame_get(mfn_t m, domid_t owner)
+{
+    struct frame *f;
+    uint64_t x;
+
+    if (!mfn_is_ram(m))
+        return false;
+    f = frame_of(m);
+    x = f->refs;
+    do {
+        if (!(x & REFS_COUNT) || (x & REFS_COUNT) == REFS_COUNT || (x & REFS_FREE))
+            return false;
+    } while (!atomic_compare_exchange_weak(&f->refs, &x, x + 1));
+    /* While we hold a reference the owner stays. */
+    if (f->owner != owner) {
+        frame_put(m);
+        return false;
+    }
+    return true;
+}
+
+void frame_get_again(mfn_t m)
+{
+    uint64_t before = atomic_fetch_add(&frame_of(m)->refs, 1);
+
+    ASSERT(before & REFS_COUNT);
+    (void)before;
+}
+
+void frame_put(mfn_t m)
+{
+    struct frame *f = frame_of(m);
+    uint64_t x = atomic_fetch_sub(&f->refs, 1);
+
+    ASSERT(x & REFS_COUNT);
+    if (likely((x & REFS_COUNT) != 1))
+        return;
+    /* The last one: nobody can reach the frame any more, it is ours alone. */
+    ASSERT(!(x & REFS_OWNED) && !(f->type & (TYPE_COUNT | TYPE_BUSY | TYPE_QUEUED | TYPE_PINNED)));
+    domain_frame_gone(f->owner, x & REFS_HV);
+    f->stamp = machine_flush_stamp();
+    f->type = 0;
+    f->cursor = 0;
+    f->owner = DOMID_XEN;
+    f->refs = 0;
+    m2p_set(m, M2P_INVALID);
+    frames_free(m, 0, true);
+}
+
+/* ---- Types ---- */
+
+/* What may change a type word's owner: the CPU that set BUSY. It alone ends it, with finish(). */
+static void finish(struct frame *f, uint64_t word)
+{
+    uint64_t x = f->type;
+
+    while (!atomic_compare_exchange_weak(&f->type, &x, word | (x & TYPE_QUEUED)))
+        continue;
+}
+
+/* All entries lose their references: BUSY is held, the frame was VALID or partial. 0: its own reference is still held. */
+static int undo(struct domain *d, struct frame *f, enum frame_type type)
+{
+    int rc = pt_devalidate(d, frame_mfn(f), type);
+
+    if (rc) {
+        finish(f, (uint64_t)type << TYPE_SHIFT);
+        return rc;
+    }
+    return 0;
+}
+
+/* No CPU may use the frame by what it was: not as a writable page, not as a table cached above. */
+static void flush_old_use(struct domain *d, struct frame *f, uint64_t old)
+{
+    cpumask_t cpus = d->dirty_cpus;
+
+    if (type_of(old) == TYPE_NONE)
+        return;
+    /* A queued frame's stamp is a link: assume the worst. */
+    if (!(old & TYPE_QUEUED))
+        cpus = machine_stale(cpus, f->stamp);
+    if (cpus)
+        machine_flush(cpus, FLUSH_ALL, 0);
+}
+
+/* BUSY is held, count is 0, the type word was `old`. Makes it `type` with count 1, or leaves a state as the header says. */
+static int become(struct domain *d, struct frame *f, uint64_t old, enum frame_type type)
+{
+    mfn_t m = frame_mfn(f);
+    bool had_ref = is_table(type_of(old)) && ((old & TYPE_VALID) || f->cursor);
+    int rc;
+
+    if (type_of(old) != type) {
+        if (had_ref) {
+            if (old & TYPE_VALID)
+                f->cursor = PT_ENTRIES;
+            rc = undo(d, f, type_of(old));
+            if (rc)
+                return rc;
+            frame_put(m);
+            had_ref = false;
+        }
+        f->cursor = 0;
+        flush_old_use(d, f, old);
+    }
+    if (type == TYPE_WRITABLE) {
+        finish(f, (uint64_t)type << TYPE_SHIFT | TYPE_VALID | 1);
+        return 0;
+    }
+    rc = pt_validate(d, m, type);
+    if (rc == 0) {
+        if (is_table(type) && !had_ref)
+            frame_get_again(m);
+        finish(f, (uint64_t)type << TYPE_SHIFT | TYPE_VALID | 1);
+        return 0;
+    }
+    /* Partial (ERESTART) or undone (cursor 0). */
+    if (f->cursor && !had_ref)
+        frame_get_again(m);
+    if (!f->cursor && had_ref)
+        frame_put(m);
+    if (!f->cursor && !(f->type & TYPE_QUEUED))
+        f->stamp = machine_flush_stamp();
+    finish(f, (uint64_t)type << TYPE_SHIFT);
+    return rc;
+}
+
+int type_get(struct domain *d, mfn_t m, enum frame_type type)
+{
+    struct frame *f = frame_of(m);
+    uint64_t x = f->type;
+
+    for (;;) {
+        if (likely(type_of(x) == type && (x & TYPE_VALID) && !(x & TYPE_BUSY))) {
+            if ((x & TYPE_COUNT) == TYPE_COUNT)
+                return -EINVAL;
+            if (atomic_compare_exchange_weak(&f->type, &x, x + 1))
+                return 0;
+            continue;
+        }
+        if (x & TYPE_BUSY) {
+            /* On its way to be what we want: wait. Anything else: no waiting, two CPUs could wait for each other. */
+            if (type_of(x) != type)
+                return -EINVAL;
+            machine_relax();
+            x = f->type;
+            continue;
+        }
+        if (x & TYPE_COUNT)
+            return -EINVAL;
+        if (x & TYPE_LOCKED) {
+            machine_relax();
+            x = f->type;
+            continue;
+        }
+        /* While BUSY the word names the type it will have, for those who wait or must not. */
+        if (atomic_compare_exchange_weak(&f->type, &x,
+                                         (uint64_t)type << TYPE_SHIFT | TYPE_BUSY | (x & TYPE_QUEUED)))
+            return become(d, f, x, type);
+    }
+}
+
+/* A table whose last use went: on the list of the vCPU that is in the hypervisor here. */
+static void queue(struct frame *f)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (atomic_fetch_or(&f->type, TYPE_QUEUED) & TYPE_QUEUED)
+        return;
+    frame_get_again(frame_mfn(f));
+    f->stamp = v->drain;
+    v->drain = (uint32_t)frame_mfn(f).n;
+}
+
+void type_put(mfn_t m)
+{
+    struct frame *f = frame_of(m);
+    uint64_t x = f->type;
+
+    do {
+        ASSERT((x & TYPE_COUNT) && !(x & TYPE_BUSY));
+        if ((x & TYPE_COUNT) == 1 && !(x & TYPE_QUEUED))
+            f->stamp = machine_flush_stamp();
+    } while (!atomic_compare_exchange_weak(&f->type, &x, x - 1));
+    if ((x & TYPE_COUNT) == 1 && is_table(type_of(x)))
+        queue(f);
+}
+
+/* One queued table: true if it is done with. */
+static bool drain_one(struct frame *f)
+{
+    struct domain *d = domain_of_frame(f->owner);
+    uint64_t x = f->type;
+
+    for (;;) {
+        if ((x & (TYPE_COUNT | TYPE_BUSY)) || !is_table(type_of(x)) || !((x & TYPE_VALID) || f->cursor))
+            return true; /* in use again, or somebody else has undone it */
+        if (x & TYPE_LOCKED) {
+            machine_relax();
+            x = f->type;
+        } else if (atomic_compare_exchange_weak(&f->type, &x, (x & ~TYPE_VALID) | TYPE_BUSY)) {
+            break;
+        }
+    }
+    if (x & TYPE_VALID)
+        f->cursor = PT_ENTRIES;
+    if (undo(d, f, type_of(x)))
+        return false;
+    finish(f, (uint64_t)type_of(x) << TYPE_SHIFT);
+    frame_put(frame_mfn(f));
+    return true;
+}
+
+bool type_drain(struct vcpu *v)
+{
+    while (v->drain) {
+        struct frame *f = &frame_table[v->drain];
+
+        /* drain_one may queue children: take this one off first, under its own reference. */
+        v->drain = f->stamp;
+        if (!drain_one(f)) {
+            f->stamp = v->drain;
+            v->drain = (uint32_t)frame_mfn(f).n;
+            return false;
+        }
+        f->stamp = machine_flush_stamp();
+        atomic_fetch_and(&f->type, ~TYPE_QUEUED);
+        frame_put(frame_mfn(f));
+    }
+    return true;
+}
+
+int type_pin(struct domain *d, mfn_t m, enum frame_type type)
+{
+    struct frame *f = frame_of(m);
+    int rc = frame_get_type(d, m, type);
+
+    if (rc)
+        return rc;
+    if (atomic_fetch_or(&f->type, TYPE_PINNED) & TYPE_PINNED) {
+        frame_put_type(m);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int type_unpin(mfn_t m)
+{
+    if (!(atomic_fetch_and(&frame_of(m)->type, ~TYPE_PINNED) & TYPE_PINNED))
+        return -EINVAL;
+    frame_put_type(m);
+    return 0;
+}
+
+int frame_get_type(struct domain *d, mfn_t m, enum frame_type type)
+{
+    int rc;
+
+    if (!frame_get(m, d->id))
+        return -EINVAL;
+    rc = type_get(d, m, type);
+    if (rc)
+        frame_put(m);
+    return rc;
+}
+
+void frame_put_type(mfn_t m)
+{
+    type_put(m);
+    frame_put(m);
+}
+
+/* ---- Locks ---- */
+
+void frame_lock(struct frame *f)
+{
+    ASSERT(!(this_pcpu()->locks_held & ~((1u << LOCK_PT) - 1)));
+    while (atomic_fetch_or(&f->type, TYPE_LOCKED) & TYPE_LOCKED)
+        machine_relax();
+    this_pcpu()->locks_held |= 1u << LOCK_PT;
+}
+
+void frame_unlock(struct frame *f)
+{
+    this_pcpu()->locks_held &= ~(1u << LOCK_PT);
+    atomic_fetch_and(&f->type, ~TYPE_LOCKED);
+}
+
+/* ---- Ownership ---- */
+
+void frame_assign(struct domain *d, mfn_t m)
+{
+    struct frame *f = frame_of(m);
+
+    if (f->refs & REFS_DIRTY)
+        memset(machine_frame(m), 0, PAGE_SIZE);
+    f->type = 0;
+    f->cursor = 0;
+    f->owner = d->id;
+    f->prev = 0;
+    f->next = d->page_list;
+    if (f->next)
+        frame_table[f->next].prev = (uint32_t)m.n;
+    d->page_list = (uint32_t)m.n;
+    domain_frame_added(d);
+    atomic_store(&f->refs, REFS_OWNED | 1);
+}
+
+bool frame_release(struct domain *d, mfn_t m)
+{
+    struct frame *f = frame_of(m);
+    uint64_t x = f->refs;
+
+    do {
+        if (!(x & REFS_OWNED) || f->owner != d->id)
+            return false;
+    } while (!atomic_compare_exchange_weak(&f->refs, &x, x & ~REFS_OWNED));
+    if (f->prev)
+        frame_table[f->prev].next = f->next;
+    else
+        d->page_list = f->next;
+    if (f->next)
+        frame_table[f->next].prev = f->prev;
+    if (f->type & TYPE_PINNED)
+        (void)!type_unpin(m);
+    /* A table left half validated holds a reference to itself: have it undone. */
+    x = f->type;
+    if (is_table(type_of(x)) && !(x & (TYPE_COUNT | TYPE_BUSY)) && f->cursor)
+        queue(f);
+    frame_put(m);
+    return true;
+}
+
+void frame_share(struct domain *d, mfn_t m)
+{
+    struct frame *f = frame_of(m);
+
+    f->owner = d->id;
+    f->type = 0;
+    m2p_set(m, M2P_SHARED);
+    domain_ref(d);
+    atomic_store(&f->refs, REFS_HV | 1);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Exceptions of the running guest. Three are not (only) the guest's own business: #GP of a privileged instruction or a software
+ * interrupt, #UD of the forced-emulation prefix, and #PF of a store to a write-protected page table.
+ */
+#include "core/guest_trap.h"
+
+#include "core/bounce.h"
+#include "core/domain.h"
+#include "core/guest.h"
+#include "core/log.h"
+#include "core/privop.h"
+#include "core/pt.h"
+#include "core/vcpu.h"
+#include "x86/model/emulate.h"
+#include "x86/model/pte.h"
+
+#define CR0_TS 8u
+
+static bool code_is_64(const struct vcpu *v)
+{
+    return v->kernel_mode || (v->regs->cs & ~3ull) == (FLAT_RING3_CS64 & ~3) || privop_code64(v);
+}
+
+/* ---- Software interrupts ---- */
+
+/* int N: the error code names the gate. The guest's own table says who may. */
+static bool software_interrupt(struct vcpu *v, uint32_t error)
+{
+    unsigned vector = error >> 3 & 0xff;
+    const struct trap_entry *t = &v->traps[vector];
+
+    if ((error & 7) != 2)
+        return false;
+    if (!t->va || (t->flags & 3) < (v->kernel_mode ? 1 : 3))
+        return false;
+    v->regs->rip += 2;
+    bounce_trap(v, vector, NO_ERROR_CODE);
+    return true;
+}
+
+/* ---- Stores to page tables ---- */
+
+/*
+ * A store by the guest's kernel to a page that is mapped read-only because it is an L1 table: done for it, checked like any
+ * update. False: not such a store.
+ */
+static bool table_write(struct vcpu *v, uint64_t va)
+{
+    struct insn insn;
+    struct ptwrite w;
+    uint64_t map, movs = 0, old;
+    mfn_t table;
+    int rc = -EAGAIN;
+
+    if (!pt_read_l1(v, va, &map) || !(map & PTE_P) || (map & PTE_RW))
+        return false;
+    table = mfn(pte_mfn(map));
+    if (!mfn_is_ram(table) || type_of(frame_of(table)->type) != TYPE_L1)
+        return false;
+    if (!privop_decode(v, &insn) || insn.ea < va || insn.ea - va > 8 || (insn.ea ^ va) >> PAGE_SHIFT)
+        return false;
+    if (emul_ptwrite_needs_source(&insn) && guest_read(&movs, gptr(insn.src_ea), insn.size))
+        return false;
+    if (frame_get_type(v->domain, table, TYPE_L1))
+        return false;
+
+    old = ((uint64_t *)machine_frame(table))[(insn.ea & (PAGE_SIZE - 1)) / 8];
+    for (unsigned tries = 0; rc == -EAGAIN && tries < 8; tries++) {
+        if (!emul_ptwrite(&w, &insn, v->regs, old, movs, true)) {
+            rc = -EINVAL;
+            break;
+        }
+        rc = w.write ? pt_cmpxchg_l1(v->domain, table, (insn.ea & (PAGE_SIZE - 1)) / 8, &old, w.new_pte) : 0;
+    }
+    frame_put_type(table);
+    if (rc == -EAGAIN)
+        return true; /* another CPU writes it all the time: the guest tries again */
+    if (rc) {
+        guest_log(v->domain, LOG_DEBUG, "vCPU%u: store of a bad entry to the page table at %#lx, rip %#lx", v->id, va,
+                  v->regs->rip);
+        return false;
+    }
+    *v->regs = w.after;
+    if (w.single_step)
+        privop_single_step(v);
+    return true;
+}
+
+/* ---- Entry points ---- */
+
+void guest_page_fault(struct vcpu *v, uint64_t cr2, uint32_t error)
+{
+    if (v->kernel_mode) {
+        if ((error & (X86_PFEC_PRESENT | X86_PFEC_WRITE)) == (X86_PFEC_PRESENT | X86_PFEC_WRITE) &&
+            va_range_guest(cr2, 1) && table_write(v, cr2))
+            return;
+        /* The kernel runs at CPL 3, but means itself to be the supervisor. */
+        error &= ~X86_PFEC_USER;
+    }
+    bounce_page_fault(v, cr2, error & ~X86_PFEC_RESERVED);
+}
+
+void guest_trap(struct vcpu *v, unsigned vector, uint32_t error)
+{
+    bool has_code = X86_VEC_HAS_ERROR >> vector & 1;
+
+    switch (vector) {
+    case X86_VEC_GP:
+        if (software_interrupt(v, error))
+            return;
+        if (error == 0 && privop_emulate(v, code_is_64(v)))
+            return;
+        break;
+    case X86_VEC_UD:
+        if (privop_forced_cpuid(v))
+            return;
+        break;
+    case X86_VEC_NM:
+        v->cr0 &= ~CR0_TS;
+        machine_load_control(v);
+        break;
+    }
+    bounce_trap(v, vector, has_code ? error : NO_ERROR_CODE);
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * PV page tables: the references behind each entry, validation and its undoing, and the single-entry write.
+ *
+ * What a present entry holds, for as long as it stands in a VALID (or below the cursor of a partial) table:
+ *   L1  RAM: a general reference, and a WRITABLE one if RW. Not RAM: nothing.
+ *   L2..L4: a general and a type reference of the next lower table, which has the same owner. No superpages.
+ * Entries change only in validation (BUSY) or under frame_lock, so the entry read there says which references it holds; the
+ * CPU itself sets only accessed and dirty bits.
+ *
+ * A guest may spell the same thing in many ways; flags outside the allow-list of x86/model/pte.h are refused, and what the
+ * hardware gets has U set and G clear at every level (a 64-bit PV kernel runs at CPL 3).
+ */
+#include "core/pt.h"
+
+#include "core/budget.h"
+#include "core/domain.h"
+#include "core/guest.h"
+#include "core/log.h"
+#include "core/vcpu.h"
+#include "lib/errno.h"
+#include "x86/model/desc.h"
+#include "x86/model/pte.h"
+
+#include <stdatomic.h>
+#include <xen/grant_table.h>
+
+typedef _Atomic uint64_t pte_slot;
+
+static pte_slot *table_of(mfn_t m) { return machine_frame(m); }
+
+static unsigned level_of(enum frame_type type) { return (unsigned)(type - TYPE_L1) + 1; }
+
+/* ---- The references of one entry ---- */
+
+/* Takes what an L1 entry needs and makes it fit for the hardware. `pt`: owner of the table; frames are `from`'s. */
+static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
+{
+    uint64_t e = *entry;
+    mfn_t m = mfn(pte_mfn(e));
+
+    if (!(e & PTE_P))
+        return 0;
+    if (!pte_flags_ok(e, 1))
+        return -EINVAL;
+    *entry = pte_for_hardware(e);
+    if (!mfn_is_ram(m))
+        return domain_may_mmio(pt, m, 1) ? 0 : -EINVAL;
+    if (!domain_may(pt, PRIV_HARDWARE))
+        *entry &= ~PTE_CACHE; /* RAM is write-back for those without devices */
+    if (!frame_get(m, from->id))
+        return -EINVAL;
+    if (from->id == DOMID_XEN && (e & PTE_RW)) {
+        frame_put(m);
+        return -EINVAL;
+    }
+    if (e & PTE_RW) {
+        int rc = type_get(from, m, TYPE_WRITABLE);
+
+        if (rc) {
+            frame_put(m);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static void l1_put(uint64_t e)
+{
+    mfn_t m = mfn(pte_mfn(e));
+
+    if (!(e & PTE_P) || !mfn_is_ram(m))
+        return;
+    if (e & PTE_RW)
+        type_put(m);
+    frame_put(m);
+}
+
+static int upper_get(struct domain *d, uint64_t *entry, unsigned level)
+{
+    uint64_t e = *entry;
+
+    if (!(e & PTE_P))
+        return 0;
+    if (!pte_flags_ok(e, level))
+        return -EINVAL;
+    *entry = pte_for_hardware(e);
+    return frame_get_type(d, mfn(pte_mfn(e)), (enum frame_type)(TYPE_L1 + level - 2));
+}
+
+static int entry_get(struct domain *pt, struct domain *from, uint64_t *entry, unsigned level)
+{
+    return level == 1 ? l1_get(pt, from, entry) : upper_get(pt, entry, level);
+}
+
+static void entry_put(uint64_t e, unsigned level)
+{
+    if (level == 1)
+        l1_put(e);
+    else if (e & PTE_P)
+        frame_put_type(mfn(pte_mfn(e)));
+}
+
+/* ---- Whole tables ---- */
+
+static int validate_descriptors(mfn_t m)
+{
+    uint64_t *desc = machine_frame(m);
+
+    for (unsigned i = 0; i < PT_ENTRIES; i++) {
+        if (!desc_fix(&desc[i]))
+            return -EINVAL;
+    }
+    return 0;
+}
+
+/* Undoes entries [0, f->cursor) of a table under validation; tables below are only queued, so this is short. */
+static void undo_entries(struct frame *f, unsigned level)
+{
+    pte_slot *t = table_of(frame_mfn(f));
+
+    while (f->cursor) {
+        f->cursor--;
+        if (level < 4 || pt_slot_guest(f->cursor))
+            entry_put(t[f->cursor], level);
+    }
+}
+
+int pt_validate(struct domain *d, mfn_t m, enum frame_type type)
+{
+    struct frame *f = frame_of(m);
+    unsigned level = level_of(type);
+    pte_slot *t = table_of(m);
+
+    if (type == TYPE_SEG)
+        return validate_descriptors(m);
+    /* Each level calls type_get for the next lower one, so the depth is at most four. */
+    for (; f->cursor < PT_ENTRIES; f->cursor++) {
+        uint64_t e = t[f->cursor];
+        int rc;
+
+        if (level == 4 && !pt_slot_guest(f->cursor))
+            continue;
+        rc = entry_get(d, d, &e, level);
+        if (rc == -ERESTART)
+            return rc;
+        if (rc) {
+            guest_log(d, LOG_DEBUG, "frame %#lx as L%u: bad entry %u: %#lx", m.n, level, f->cursor, e);
+            undo_entries(f, level);
+            return rc;
+        }
+        t[f->cursor] = e;
+        if (!budget_take(1) && level > 1 && f->cursor + 1u < PT_ENTRIES) {
+            f->cursor++;
+            return -ERESTART;
+        }
+    }
+    if (level == 4)
+        machine_root_init((uint64_t *)machine_frame(m));
+    return 0;
+}
+
+int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type)
+{
+    struct frame *f = frame_of(m);
+    unsigned level = level_of(type);
+    pte_slot *t = table_of(m);
+
+    while (f->cursor) {
+        f->cursor--;
+        if (level < 4 || pt_slot_guest(f->cursor))
+            entry_put(t[f->cursor], level);
+        if (!budget_take(1) && level > 1 && f->cursor)
+            return -ERESTART;
+    }
+    return 0;
+}
+
+/* ---- One entry ---- */
+
+/* The same frame with no more rights than before: the references stay as they are. */
+static bool same_references(uint64_t old, uint64_t new, unsigned level)
+{
+    if (!(old & new & PTE_P) || pte_mfn(old) != pte_mfn(new) || !pte_flags_ok(new, level))
+        return false;
+    return level > 1 || !((old ^ new) & (PTE_RW | PTE_CACHE));
+}
+
+static uint64_t exchange(pte_slot *slot, uint64_t new, bool preserve_ad)
+{
+    uint64_t old = *slot;
+
+    if (!preserve_ad)
+        return atomic_exchange(slot, new);
+    while (!atomic_compare_exchange_weak(slot, &old, new | (old & (PTE_A | PTE_D))))
+        continue;
+    return old;
+}
+
+int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from,
+           bool preserve_ad)
+{
+    struct frame *f = frame_of(table);
+    unsigned level = level_of(type_of(f->type));
+    pte_slot *slot = &table_of(table)[i];
+    uint64_t old;
+    int rc;
+
+    if (level == 4 && !pt_slot_guest(i))
+        return -EINVAL;
+    frame_lock(f);
+    old = *slot;
+    if (same_references(old, entry, level)) {
+        exchange(slot, pte_for_hardware(entry), preserve_ad);
+        frame_unlock(f);
+        return 0;
+    }
+    frame_unlock(f);
+
+    rc = entry_get(owner, from, &entry, level);
+    if (rc)
+        return rc;
+    frame_lock(f);
+    old = exchange(slot, entry, preserve_ad);
+    frame_unlock(f);
+    entry_put(old, level);
+    return 0;
+}
+
+int pt_cmpxchg_l1(struct domain *d, mfn_t table, unsigned i, uint64_t *old, uint64_t new)
+{
+    struct frame *f = frame_of(table);
+    pte_slot *slot = &table_of(table)[i];
+    uint64_t was = *old, fit = new;
+    bool same = same_references(was, new, 1);
+    bool done;
+    int rc;
+
+    if (same) {
+        fit = pte_for_hardware(new);
+    } else {
+        rc = l1_get(d, d, &fit);
+        if (rc)
+            return rc;
+    }
+    frame_lock(f);
+    done = atomic_compare_exchange_strong(slot, old, fit);
+    frame_unlock(f);
+    if (!same)
+        l1_put(done ? was : fit);
+    return done ? 0 : -EAGAIN;
+}
+
+/* ---- Walks ---- */
+
+/* The table of `level` (1..3) that translates va, by v's kernel root; not referenced: it may change under us. */
+static bool walk(struct vcpu *v, uint64_t va, unsigned level, mfn_t *table)
+{
+    mfn_t m = v->root_kernel;
+
+    if (mfn_same(m, MFN_NONE) || !va_range_guest(va, 1))
+        return false;
+    for (unsigned l = 4; l > level; l--) {
+        uint64_t e = table_of(m)[pt_index(va, l)];
+
+        m = mfn(pte_mfn(e));
+        if (!(e & PTE_P) || (e & PTE_PSE) || !mfn_is_ram(m))
+            return false;
+    }
+    *table = m;
+    return true;
+}
+
+int pt_find_l1(struct vcpu *v, uint64_t va, mfn_t *table, unsigned *i)
+{
+    if (!walk(v, va, 1, table))
+        return -EINVAL;
+    *i = pt_index(va, 1);
+    return frame_get_type(v->domain, *table, TYPE_L1);
+}
+
+bool pt_read_l1(struct vcpu *v, uint64_t va, uint64_t *entry)
+{
+    mfn_t table;
+
+    if (!walk(v, va, 1, &table))
+        return false;
+    *entry = table_of(table)[pt_index(va, 1)];
+    return true;
+}
+
+int guest_frame_get(guest_ptr_t p, bool writable, mfn_t *out)
+{
+    struct vcpu *v = current_vcpu();
+    uint64_t e;
+    mfn_t m;
+
+    if (!pt_read_l1(v, p.va, &e) || !(e & PTE_P))
+        return -EFAULT;
+    m = mfn(pte_mfn(e));
+    if (writable) {
+        int rc = frame_get_type(v->domain, m, TYPE_WRITABLE);
+
+        if (rc)
+            return rc;
+    } else if (!frame_get(m, v->domain->id)) {
+        return -EINVAL;
+    }
+    *out = m;
+    return 0;
+}
+
+/* ---- Grants ---- */
+
+/* The L1 entry of a grant operation, its table referenced. */
+static int grant_entry(struct vcpu *v, uint64_t addr, bool contains_pte, mfn_t *table, unsigned *i)
+{
+    if (!contains_pte)
+        return pt_find_l1(v, addr, table, i) ? GNTST_bad_virt_addr : GNTST_okay;
+    if (addr & 7)
+        return GNTST_general_error;
+    *table = maddr_mfn(addr);
+    *i = (addr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
+    if (!mfn_is_ram(*table) || type_of(frame_of(*table)->type) != TYPE_L1)
+        return GNTST_general_error;
+    return frame_get_type(v->domain, *table, TYPE_L1) ? GNTST_general_error : GNTST_okay;
+}
+
+int pt_grant_map(struct vcpu *v, uint64_t addr, bool contains_pte, uint64_t entry)
+{
+    mfn_t m = mfn(pte_mfn(entry)), table;
+    struct frame *f;
+    uint64_t old;
+    unsigned i;
+    int rc = grant_entry(v, addr, contains_pte, &table, &i);
+
+    if (rc != GNTST_okay)
+        return rc;
+    frame_get_again(m);
+    if ((entry & PTE_RW) && type_get(domain_of_frame(frame_of(m)->owner), m, TYPE_WRITABLE)) {
+        frame_put(m);
+        frame_put_type(table);
+        return GNTST_general_error;
+    }
+    f = frame_of(table);
+    frame_lock(f);
+    old = exchange(&table_of(table)[i], pte_for_hardware(entry), false);
+    frame_unlock(f);
+    l1_put(old);
+    frame_put_type(table);
+    return GNTST_okay;
+}
+
+int pt_grant_unmap(struct vcpu *v, uint64_t addr, bool contains_pte, mfn_t m, uint64_t entry)
+{
+    mfn_t table;
+    struct frame *f;
+    uint64_t old;
+    unsigned i;
+    int rc = grant_entry(v, addr, contains_pte, &table, &i);
+
+    if (rc != GNTST_okay)
+        return rc;
+    if (l1_get(v->domain, v->domain, &entry)) {
+        frame_put_type(table);
+        return GNTST_general_error;
+    }
+    f = frame_of(table);
+    frame_lock(f);
+    old = table_of(table)[i];
+    if ((old & PTE_P) && pte_mfn(old) == m.n)
+        old = exchange(&table_of(table)[i], entry, false);
+    else
+        rc = GNTST_general_error;
+    frame_unlock(f);
+    l1_put(rc == GNTST_okay ? old : entry);
+    frame_put_type(table);
+    return rc;
+}
+
+/* ---- Roots ---- */
+
+int pt_set_root(struct vcpu *v, mfn_t m, bool user)
+{
+    mfn_t *root = user ? &v->root_user : &v->root_kernel, old = *root;
+
+    if (!mfn_same(m, MFN_NONE)) {
+        int rc = frame_get_type(v->domain, m, TYPE_L4);
+
+        if (rc)
+            return rc;
+    }
+    *root = m;
+    if (v == current_vcpu() && v->kernel_mode == !user)
+        machine_load_root(v);
+    if (!mfn_same(old, MFN_NONE))
+        frame_put_type(old);
+    return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How much memory a domain has and may have: frames given, taken back and exchanged. */
+#ifndef CORE_RESERVATION_H
+#define CORE_RESERVATION_H
+
+#include "core/frame.h"
+
+#include <xen/memory.h>
+
+/* One entry of a memory map as the ABI has it: 20 bytes. */
+struct e820entry { uint64_t addr, size; uint32_t type; } __attribute__((packed));
+#define RESERVATION_MAX_E820 128u
+
+/* The largest extent that this caller may ask for. */
+unsigned reservation_max_order(const struct domain *caller);
+
+/* 2^order contiguous frames for d, which calls them pfn.. (M2P_INVALID: no name yet). MFN_NONE: beyond its limit, or no memory. */
+mfn_t reservation_add(struct domain *d, unsigned order, unsigned addr_bits, uint64_t pfn);
+/* d gives a frame back. False: not d's. It is free when its last mapping goes. */
+bool reservation_remove(struct domain *d, mfn_t m);
+/* XENMEM_exchange of the caller's own frames; x->nr_exchanged is set. All or nothing. */
+long reservation_exchange(struct domain *d, struct xen_memory_exchange *x);
+/* Sets `pages` (of which what d has already is no claim any more) aside for d; 0: nothing. */
+long reservation_claim(struct domain *d, uint64_t pages);
+uint64_t reservation_claimed(void); /* by all domains */
+long reservation_set_map(struct domain *d, guest_ptr_t entries, unsigned count);
+
+#endif
