@@ -107,6 +107,8 @@ static void report(void (*say)(const char *), const char *word, const char *what
 {
     char line[WORD_MAX + 64];
 
+    if (!say)
+        return;
     ksnprintf(line, sizeof(line), "command line: %s: %s", word, what);
     say(line);
 }
@@ -144,8 +146,8 @@ static void set_defaults(struct boot_options *o)
     o->com1 = o->com2 = serial;
     o->console = OPTION_CONSOLE_COM1 | OPTION_CONSOLE_VGA;
     o->switch_char = 'a';
-    o->loglvl = (struct option_levels){ LOG_WARNING, LOG_WARNING };
-    o->guest_loglvl = (struct option_levels){ LOG_NONE, LOG_WARNING };
+    o->loglvl = (struct option_levels){ OPTION_LOG_WARNING, OPTION_LOG_WARNING };
+    o->guest_loglvl = (struct option_levels){ OPTION_LOG_NONE, OPTION_LOG_WARNING };
 }
 
 int cmdline_parse(const char *line, struct boot_options *o, void (*say)(const char *), const char **why)

@@ -12,7 +12,7 @@
 
 enum option_choice { OPTION_DEFAULT, OPTION_OFF, OPTION_ON };
 
-enum option_log { LOG_NONE, LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG, LOG_ALL };
+enum option_log { OPTION_LOG_NONE, OPTION_LOG_ERROR, OPTION_LOG_WARNING, OPTION_LOG_INFO, OPTION_LOG_DEBUG, OPTION_LOG_ALL };
 
 enum option_reboot { REBOOT_DEFAULT, REBOOT_TRIPLE, REBOOT_KBD, REBOOT_ACPI, REBOOT_PCI, REBOOT_POWER,
                      REBOOT_EFI };
@@ -68,7 +68,8 @@ struct boot_options {
 /*
  * Read @line into *@o. @say gets one line, without newline, for each option that is unknown, that has no
  * effect yet, or whose value makes no sense; those are then ignored. A dom0_mem= that makes no sense is not
- * ignored: -EINVAL, *@why saying so, the other options read all the same.
+ * ignored: -EINVAL, *@why saying so, the other options read all the same. @say may be NULL: a first
+ * reading, before there is a console.
  */
 int cmdline_parse(const char *line, struct boot_options *o, void (*say)(const char *line), const char **why);
 

@@ -59,8 +59,8 @@ static void nothing_given(void **state)
     assert_int_equal(o.com1.data_bits, 8);
     assert_int_equal(o.com1.irq, -1);
     assert_int_equal(o.switch_char, 'a');
-    assert_int_equal(o.loglvl.always, LOG_WARNING);
-    assert_int_equal(o.guest_loglvl.always, LOG_NONE);
+    assert_int_equal(o.loglvl.always, OPTION_LOG_WARNING);
+    assert_int_equal(o.guest_loglvl.always, OPTION_LOG_NONE);
     quiet("   \t ");
 }
 
@@ -78,7 +78,7 @@ static void a_usual_line(void **state)
     assert_int_equal(o.dom0_vcpus_max, 2);
     assert_true(o.dom0_vcpus_pin);
     assert_int_equal(o.com1.baud, 115200);
-    assert_int_equal(o.loglvl.limited, LOG_ALL);
+    assert_int_equal(o.loglvl.limited, OPTION_LOG_ALL);
     assert_true(o.noreboot);
     assert_int_equal(o.maxcpus, 4);
     assert_true(o.mem == 8 * G);
@@ -123,6 +123,8 @@ static void words_that_do_nothing(void **state)
     says("no-watchdog", "no-watchdog: has no effect yet");
     says("pv_l1tf=0", "no effect");
     says("Noreboot", "unknown");
+    assert_int_equal(cmdline_parse("bogus ucode=1 maxcpus=x noreboot", &o, NULL, &(const char *){ NULL }), 0);
+    assert_true(o.noreboot);
 }
 
 static void dom0_mem_forms(void **state)
@@ -223,9 +225,9 @@ static void consoles_and_levels(void **state)
     says("console=com1X", "not a value");
     says("console=com1,", "not a value");
     quiet("loglvl=error/debug guest_loglvl=none");
-    assert_int_equal(o.loglvl.always, LOG_ERROR);
-    assert_int_equal(o.loglvl.limited, LOG_DEBUG);
-    assert_int_equal(o.guest_loglvl.limited, LOG_NONE);
+    assert_int_equal(o.loglvl.always, OPTION_LOG_ERROR);
+    assert_int_equal(o.loglvl.limited, OPTION_LOG_DEBUG);
+    assert_int_equal(o.guest_loglvl.limited, OPTION_LOG_NONE);
     says("loglvl=loud", "not a value");
     says("loglvl=all/none", "not a value");
     says("loglvl=all/", "not a value");
