@@ -358,8 +358,9 @@ static void ports_beyond_2_level_work(void **state)
 
 /* ---- Storms ---- */
 
-enum { STORM_PORTS = 24, PRODUCERS = 3, SENDS = 40000 };
+enum { STORM_PORTS = 24, PRODUCERS = 3, SENDS = 100000 };
 
+static unsigned ports = STORM_PORTS;
 static _Atomic unsigned sent[STORM_PORTS + 1], handled[STORM_PORTS + 1];
 static _Atomic bool stop;
 static evtchn_port_t sender_of[STORM_PORTS + 1];
@@ -386,9 +387,9 @@ static void *producer(void *arg)
 
     fake_cpu = r;
     for (unsigned i = 0; i < SENDS; i++) {
-        evtchn_port_t nr = (r = r * 1664525 + 1013904223) >> 8 & 15;
+        evtchn_port_t nr = (r = r * 1664525 + 1013904223) >> 8;
 
-        nr = 1 + nr % STORM_PORTS;
+        nr = 1 + nr % ports;
         sent[nr]++;
         (void)port_send(g, sender_of[nr]);
     }
@@ -416,7 +417,7 @@ static void *shuffler(void *arg)
 
     fake_cpu = (unsigned)(uintptr_t)arg;
     while (!stop) {
-        evtchn_port_t nr = 1 + ((r = r * 1664525 + 1013904223) >> 8) % STORM_PORTS;
+        evtchn_port_t nr = 1 + ((r = r * 1664525 + 1013904223) >> 8) % ports;
 
         switch (r >> 28 & 3) {
         case 0:
@@ -437,25 +438,26 @@ static void *shuffler(void *arg)
 
 static bool all_handled(void)
 {
-    for (unsigned nr = 1; nr <= STORM_PORTS; nr++)
+    for (unsigned nr = 1; nr <= ports; nr++)
         if (handled[nr] != sent[nr])
             return false;
     return true;
 }
 
-static void storm(bool shuffle)
+static void storm(unsigned n, bool shuffle)
 {
     pthread_t p[PRODUCERS], c[VCPUS], s;
     evtchn_port_t nr;
 
+    ports = n;
     stop = false;
     guest_handler = storm_handler;
-    for (unsigned i = 1; i <= STORM_PORTS; i++) {
+    for (unsigned i = 1; i <= ports; i++) {
         sent[i] = handled[i] = 0;
         assert_int_equal(port_alloc_unbound(g, 1, &nr), 0);
         assert_int_equal(nr, i);
     }
-    for (unsigned i = 1; i <= STORM_PORTS; i++) {
+    for (unsigned i = 1; i <= ports; i++) {
         assert_int_equal(port_bind_interdomain(g, 1, i, &sender_of[i]), 0);
         guest_unmask(i);
         assert_int_equal(port_bind_vcpu(g, i, i % VCPUS), 0);
@@ -481,13 +483,20 @@ static void storm(bool shuffle)
 static void no_event_is_lost(void **state)
 {
     (void)state;
-    storm(false);
+    storm(STORM_PORTS, false);
 }
 
 static void no_event_is_lost_while_ports_move(void **state)
 {
     (void)state;
-    storm(true);
+    storm(STORM_PORTS, true);
+}
+
+/* Few ports: that they are raised by several CPUs while they change their queue is the rule. */
+static void no_event_is_lost_while_all_want_the_same_port(void **state)
+{
+    (void)state;
+    storm(2, true);
 }
 
 /* A guest that writes anything anywhere hurts nobody: the memory checkers watch, and every send returns. */
@@ -509,6 +518,7 @@ static void a_hostile_guest_hurts_nobody_else(void **state)
     pthread_t v, s, p[2];
 
     (void)state;
+    ports = STORM_PORTS;
     stop = false;
     for (unsigned i = 1; i <= STORM_PORTS; i++) {
         assert_int_equal(port_alloc_unbound(g, 1, &sender_of[i]), 0);
@@ -537,7 +547,8 @@ int main(void)
         T(a_linked_port_stays_in_its_queue_until_consumed), T_2L(pending_bits_move_along_from_2_level),
         T_2L(events_before_the_control_block_are_there_afterwards), T_2L(bad_arguments_are_refused),
         T(reset_goes_back_to_2_level_and_forward_again), T(ports_beyond_2_level_work), T(no_event_is_lost),
-        T(no_event_is_lost_while_ports_move), T(a_hostile_guest_hurts_nobody_else),
+        T(no_event_is_lost_while_ports_move),
+        T(no_event_is_lost_while_all_want_the_same_port), T(a_hostile_guest_hurts_nobody_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -467,6 +467,7 @@ static void *sender(void *arg)
         for (evtchn_port_t nr = 1; nr < 4; nr++)
             (void)port_send(a, nr);
         virq_raise_global(VIRQ_CONSOLE);
+        virq_raise_global(VIRQ_DOM_EXC);
         (void)pirq_raise(a, 4);
     }
     return NULL;
@@ -507,6 +508,8 @@ static void nobody_uses_what_is_gone(void **state)
     for (unsigned round = 0; round < 1500; round++) {
         for (unsigned i = 0; i < 2; i++) {
             c[i] = fake_domain((domid_t)(3 + i), 1, 1024);
+            c[i]->privileges = PRIV_ALL;
+            assert_int_equal(port_bind_virq(c[i], VIRQ_DOM_EXC, 0, &nr), i ? -EEXIST : 0);
             assert_int_equal(port_alloc_unbound(c[i], 1, &nr), 0);
             (void)port_bind_interdomain(a, c[i]->id, nr, &nr);
             assert_int_equal(port_alloc_unbound(b, 1, &nr), 0);
