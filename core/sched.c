@@ -119,12 +119,11 @@ static unsigned place(const struct vcpu *v)
     return best;
 }
 
-/* s came into q: curr makes way if s is clearly behind, but not before it had its minimum. */
+/* s came into q, whose curr is charged up to now: it makes way if s is clearly behind, but not before it had its minimum. */
 static void preempt(struct runq *q, const struct sched_vcpu *s, uint64_t now)
 {
     uint64_t earliest = q->began + ratelimit_ns();
 
-    runq_account(q, now);
     if (s->vtime + runq_vtime(s->v, PREEMPT_GRAIN) >= q->curr->sched->vtime) {
         if (!q->timed)
             arm_slice(q);
@@ -140,6 +139,7 @@ static void enqueue(struct runq *q, struct sched_vcpu *s, uint64_t now)
 {
     cpumask_t others = hard_of(s->v) & ~cpumask_of(q->cpu), idle;
 
+    runq_account(q, now); /* the clock that s has to respect is that of now */
     __atomic_store_n(&s->v->cpu, q->cpu, __ATOMIC_RELAXED);
     runq_join(q, s);
     if (!q->curr) {

@@ -325,8 +325,11 @@ static void three_equals_on_two_cpus_get_two_thirds_each(void **state)
     struct guest *g[3];
 
     sim_start(2);
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 2; i++)
         guest_up(g[i] = guest_new(1, 256, 0), 0, 0);
+    /* The two have a CPU each and no slices. Then the third comes. */
+    sim_run(MS(100));
+    guest_up(g[2] = guest_new(1, 256, 0), 0, 0);
     sim_run(SEC(20));
     for (unsigned i = 0; i < 3; i++)
         assert_share(g[i], SEC(20), 66.67, 66.67 * 0.02);
@@ -367,18 +370,26 @@ static void nobody_starves_beside_a_huge_weight(void **state)
     sim_end();
 }
 
-/* And afterwards nobody pays for the time in which it was there. */
+/* One has waited behind a huge weight for long, on a CPU of its own choice: that does not count afterwards. */
 static void shares_recover_after_a_lopsided_time(void **state)
 {
+    cpumask_t zero = 1, one = 2, both = 3;
     struct guest *big, *g[4];
     uint64_t before[4];
 
     sim_start(2);
-    guest_up(big = guest_new(1, 65535, 0), 0, 0);
-    for (unsigned i = 0; i < 4; i++)
-        guest_up(g[i] = guest_new(1, 256, 0), 0, 0);
+    big = guest_new(1, 65535, 0);
+    assert_int_equal(sched_set_affinity(&big->v[0], &zero, NULL), 0);
+    guest_up(big, 0, 0);
+    for (unsigned i = 0; i < 4; i++) {
+        g[i] = guest_new(1, 256, 0);
+        assert_int_equal(sched_set_affinity(&g[i]->v[0], i ? &one : &zero, NULL), 0);
+        guest_up(g[i], 0, 0);
+    }
     sim_run(SEC(30));
     vcpu_pause_set(&big->v[0], PAUSE_DOWN);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(sched_set_affinity(&g[i]->v[0], &both, NULL), 0);
     sim_run(MS(500));
     for (unsigned i = 0; i < 4; i++)
         before[i] = sched_domain_time(&g[i]->d);
@@ -449,6 +460,54 @@ static void who_sleeps_much_runs_soon_after_it_wakes(void **state)
         /* The rate limit, and once in a while the other one. */
         assert_in_range(g[i]->at[0].worst, 0, US(1300));
     }
+    sim_end();
+}
+
+static void a_long_sleep_is_not_saved_up(void **state)
+{
+    struct guest *hog, *sleeper;
+    uint64_t before;
+
+    sim_start(1);
+    guest_up(hog = guest_new(1, 256, 0), 0, 0);
+    guest_up(sleeper = guest_new(1, 256, 0), 0, 0);
+    vcpu_pause_set(&sleeper->v[0], PAUSE_BLOCKED);
+    sim_run(SEC(10));
+    vcpu_pause_clear(&sleeper->v[0], PAUSE_BLOCKED);
+    before = sched_domain_time(&hog->d);
+    sim_run(MS(100));
+    assert_in_range(sched_domain_time(&hog->d) - before, MS(40), MS(60));
+    sim_end();
+}
+
+static void an_event_that_came_before_is_not_slept_over(void **state)
+{
+    struct guest *g;
+    struct vcpu *v;
+
+    sim_start(1);
+    g = guest_new(1, 256, 0);
+    v = &g->v[0];
+    guest_up(g, 0, 0);
+    sim_run(MS(1));
+    v->info->evtchn_upcall_mask = 1;
+    vcpu_notify(v);
+    vcpu_block(v);
+    assert_int_equal(v->info->evtchn_upcall_mask, 0);
+    sim_run(MS(1));
+    assert_ptr_equal(fake_pcpu[0].current, v);
+    v->info->evtchn_upcall_pending = 0;
+    __atomic_store_n(&v->nmi_pending, true, __ATOMIC_SEQ_CST);
+    vcpu_block(v);
+    sim_run(MS(1));
+    assert_ptr_equal(fake_pcpu[0].current, v);
+    v->nmi_pending = false;
+    vcpu_block(v);
+    sim_run(MS(1));
+    assert_null(fake_pcpu[0].current);
+    vcpu_kick(v);
+    sim_run(MS(1));
+    assert_ptr_equal(fake_pcpu[0].current, v);
     sim_end();
 }
 
@@ -644,6 +703,47 @@ static void yield_lets_the_other_go_first(void **state)
     sim_end();
 }
 
+/* Between the moment a pauser sets its bit and the one at which it has the queue's lock. */
+static void who_was_paused_a_moment_ago_is_not_run(void **state)
+{
+    struct guest *g;
+
+    sim_start(1);
+    g = guest_new(1, 256, 0);
+    guest_up(g, 0, 0);
+    atomic_fetch_or(&g->v[0].pause, PAUSE_BLOCKED);
+    assert_null(sched_pick(NULL));
+    assert_int_equal(g->v[0].running_on, -1);
+    sched_sleep(&g->v[0]);
+    vcpu_pause_clear(&g->v[0], PAUSE_BLOCKED);
+    sim_run(MS(1));
+    assert_ptr_equal(fake_pcpu[0].current, &g->v[0]);
+    sim_end();
+}
+
+/* Its affinity was changed just before its state was in memory, so nobody moved it. */
+static void a_stray_finds_its_way(void **state)
+{
+    struct guest *g[3];
+
+    sim_start(2);
+    for (unsigned i = 0; i < 3; i++) {
+        cpumask_t zero = 1;
+
+        g[i] = guest_new(1, 256, 0);
+        assert_int_equal(sched_set_affinity(&g[i]->v[0], &zero, NULL), 0);
+        guest_up(g[i], 0, 0);
+    }
+    sim_run(SEC(1));
+    for (unsigned i = 0; i < 3; i++)
+        if (g[i]->v[0].running_on == -1)
+            g[i]->v[0].hard = 2;
+    sim_run(SEC(1));
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(g[i]->v[0].cpu, g[i]->v[0].hard == 2);
+    sim_end();
+}
+
 static void holds_are_counted(void **state)
 {
     struct guest *g;
@@ -823,6 +923,8 @@ static void play(struct vcpu *v)
     } else if (table[pair].turns % 7 == me) {
         sched_give_way();
     } else {
+        if (table[pair].turns % 5 == 0)
+            usleep(rand() % 30); /* the ball may come now: the event is there, the guest thinks it is not */
         vcpu_block(v);
     }
 }
@@ -908,6 +1010,8 @@ int main(void)
         cmocka_unit_test(a_cap_holds_alone_and_in_company),
         cmocka_unit_test(a_cap_does_not_slow_who_stays_below_it_and_may_change),
         cmocka_unit_test(who_sleeps_much_runs_soon_after_it_wakes),
+        cmocka_unit_test(a_long_sleep_is_not_saved_up),
+        cmocka_unit_test(an_event_that_came_before_is_not_slept_over),
         cmocka_unit_test(among_many_everyone_runs_often),
         cmocka_unit_test(affinity_is_kept),
         cmocka_unit_test(soft_affinity_is_a_wish),
@@ -916,6 +1020,8 @@ int main(void)
         cmocka_unit_test(the_rate_limit_bounds_switches),
         cmocka_unit_test(runstates_add_up),
         cmocka_unit_test(yield_lets_the_other_go_first),
+        cmocka_unit_test(who_was_paused_a_moment_ago_is_not_run),
+        cmocka_unit_test(a_stray_finds_its_way),
         cmocka_unit_test(holds_are_counted),
         cmocka_unit_test(timers_of_a_vcpu_raise_its_virq),
         cmocka_unit_test(a_poll_ends_by_port_event_or_time),
