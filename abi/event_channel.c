@@ -2,11 +2,9 @@
 /*
  * The event channel hypercalls: <xen/event_channel.h>, from the guest's structures to core/port.h and back.
  */
+#include "abi/handlers.h"
 #include "abi/hypercall.h"
 #include "core/port.h"
-
-long do_event_channel_op(struct hypercall *hc);
-long do_event_channel_op_compat(struct hypercall *hc);
 
 static long bind_interdomain(struct hypercall *hc, void *arg)
 {

@@ -50,7 +50,7 @@ bool virq_is_per_vcpu(unsigned virq)
 
 /* ---- Binding: the PORT lock is held ---- */
 
-static int bind_virq(struct domain *d, struct vcpu *v, unsigned virq, evtchn_port_t *out)
+static int open_virq(struct domain *d, struct vcpu *v, unsigned virq, evtchn_port_t *out)
 {
     struct domain *nobody = NULL;
     struct port *p;
@@ -83,7 +83,7 @@ int port_bind_virq(struct domain *d, unsigned virq, uint32_t vcpu, evtchn_port_t
     if (!v)
         return -ENOENT;
     lock(&d->ports->lock);
-    err = bind_virq(d, v, virq, out);
+    err = open_virq(d, v, virq, out);
     unlock(&d->ports->lock);
     return err;
 }
@@ -140,7 +140,7 @@ static _Atomic uint32_t *pirq_table(struct ports *ps)
     return ps->pirq_port;
 }
 
-static int bind_pirq(struct domain *d, unsigned pirq, bool share, evtchn_port_t *out)
+static int open_pirq(struct domain *d, unsigned pirq, bool share, evtchn_port_t *out)
 {
     _Atomic uint32_t *table = pirq_table(d->ports);
     struct port *p;
@@ -174,7 +174,7 @@ int port_bind_pirq(struct domain *d, unsigned pirq, bool share, evtchn_port_t *o
         return -EPERM;
     pirq = (unsigned)clamp_index(pirq, NR_PIRQS);
     lock(&d->ports->lock);
-    err = bind_pirq(d, pirq, share, out);
+    err = open_pirq(d, pirq, share, out);
     unlock(&d->ports->lock);
     return err;
 }
