@@ -237,11 +237,16 @@ int pt_grant_map(struct vcpu *v, uint64_t addr, bool contains_pte, uint64_t entr
     return GNTST_okay;
 }
 
+/* What another CPU does while an entry is being replaced. */
+static void (*unmap_hook)(void);
+
 int pt_grant_unmap(struct vcpu *v, uint64_t addr, bool contains_pte, mfn_t m, uint64_t entry)
 {
     _Atomic uint64_t *slot = slot_of(v->domain->id, addr % PAGE_SIZE / 8);
     uint64_t old = *slot;
 
+    if (unmap_hook)
+        unmap_hook();
     assert_true(contains_pte && in_l1(v, addr));
     if (!(old & PTE_P) || pte_mfn(old) != m.n)
         return GNTST_general_error;
@@ -359,7 +364,7 @@ static inline int world_new(void **state)
     memset(doms, 0, sizeof(doms));
     memset(vcpus, 0, sizeof(vcpus));
     memset(tlb, 0, sizeof(tlb));
-    world_hook = NULL;
+    world_hook = unmap_hook = NULL;
     guests_honest = arguments_decay = true;
     budget_units = BUDGET_UNITS;
     restarts = 0;

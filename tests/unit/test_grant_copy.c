@@ -141,7 +141,7 @@ static void lend(unsigned d, grant_ref_t ref, unsigned flags, domid_t to, domid_
 
 static void transitive_grants(void **state)
 {
-    mfn_t own = filled(1, 0x11), hers = filled(3, 0x33);
+    mfn_t own = filled(1, 0x11), hers = filled(3, 0x33), his;
     unsigned o = (unsigned)own.n;
     struct gnttab_map_grant_ref op;
 
@@ -164,9 +164,12 @@ static void transitive_grants(void **state)
     assert_int_equal(copy(1, OP(AT(9, 2, 0), AT(o, DOMID_SELF, 0), 8, SRC)), GNTST_bad_domain);
     lend(2, 9, 0, 1, 3, 100000);
     assert_int_equal(copy(1, OP(AT(9, 2, 0), AT(o, DOMID_SELF, 0), 8, SRC)), GNTST_bad_gntref);
-    lend(2, 9, 0, 2, 2, 9);
-    assert_int_equal(copy(2, OP(AT(9, 2, 0), AT((unsigned)filled(2, 0).n, DOMID_SELF, 0), 8, SRC)),
-                     GNTST_general_error);
+    his = filled(2, 0x22);
+    lend(2, 9, 0, 1, 2, 10);
+    lend(2, 10, 0, 2, 3, (grant_ref_t)his.n); /* a reference that is also the number of a frame */
+    assert_int_equal(copy(1, OP(AT(9, 2, 0), AT(o, DOMID_SELF, 0), 8, SRC)), GNTST_general_error);
+    lend(2, 9, 0, 1, 2, 9);
+    assert_int_equal(copy(1, OP(AT(9, 2, 0), AT(o, DOMID_SELF, 0), 8, SRC)), GNTST_general_error);
     assert_int_equal(grant_table(&doms[2])->pinned, 0);
 }
 

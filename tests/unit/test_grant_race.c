@@ -356,6 +356,57 @@ static void threads_unmap_the_same(void **state)
     }
 }
 
+static struct gnttab_map_grant_ref once;
+
+static void unmap_it_too(void)
+{
+    unmap_hook = NULL;
+    assert_int_equal(unmap(1, once.handle, VA(0), 0), GNTST_bad_handle);
+}
+
+/* The same in the one order that matters: while the first is at the page table. */
+static void an_unmap_inside_another(void **state)
+{
+    (void)state;
+    first = frame_new(2);
+    grant_to(1, first);
+    assert_int_equal(map(1, 2, REF, GNTMAP_host_map, VA(0), &once), GNTST_okay);
+    unmap_hook = unmap_it_too;
+    assert_int_equal(unmap(1, once.handle, VA(0), 0), GNTST_okay);
+    assert_null(unmap_hook);
+    world_audit();
+    assert_int_equal(grants_mapped(&doms[1]), 0);
+}
+
+/* What a granter writes into an entry that is in use counts for nobody. */
+static void an_entry_rewritten_while_in_use(void **state)
+{
+    struct gnttab_copy copy = { .source.domid = 2, .dest.domid = DOMID_SELF, .len = 8, .flags = GNTCOPY_source_gref };
+    struct gnttab_map_grant_ref op;
+
+    (void)state;
+    first = frame_new(2);
+    for (unsigned version = 1; version <= 2; version++) {
+        assert_int_equal(grants_set_version(&doms[2], version), 0);
+        grant_to(1, first);
+        assert_int_equal(map(1, 2, REF, GNTMAP_host_map | GNTMAP_readonly, VA(0), &once), GNTST_okay);
+        ((struct grant_entry_header *)grant_shared(grant_table(&doms[2]), REF))->domid = 3;
+        assert_int_equal(map(3, 2, REF, GNTMAP_host_map, VA(0), &op), GNTST_general_error);
+        world_audit();
+        ((struct grant_entry_header *)grant_shared(grant_table(&doms[2]), REF))->domid = 1;
+        ((struct grant_entry_header *)grant_shared(grant_table(&doms[2]), REF))->flags |= GTF_sub_page;
+        copy.source.u.ref = REF;
+        copy.dest.u.gmfn = frame_new(1).n;
+        copy.status = 1;
+        assert_int_equal(gnttab(1, GNTTABOP_copy, &copy, 1), 0);
+        assert_int_equal(copy.status, GNTST_general_error);
+        copy = (struct gnttab_copy){ .source.domid = 2, .dest.domid = DOMID_SELF, .len = 8,
+                                     .flags = GNTCOPY_source_gref };
+        assert_int_equal(unmap(1, once.handle, VA(0), 0), GNTST_okay);
+        world_audit();
+    }
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_new, world_end)
@@ -365,6 +416,7 @@ int main(void)
         T(a_transfer_that_is_not_accepted_any_more),
         T(threads_map_and_copy_while_access_ends),
         T(threads_unmap_the_same),
+        T(an_unmap_inside_another), T(an_entry_rewritten_while_in_use),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
