@@ -23,6 +23,7 @@ HYPERVISOR = pathlib.Path(os.environ.get("KRYPTON_HV", TOP / "build/krypton")).r
 BOOT = 600      # until dom0's prompt
 COMMAND = 150   # one command in dom0 or a guest
 GUEST = 400     # until a guest has booted
+CHUNK = 48      # characters typed at once: less than any buffer on their way
 
 # Debian's own hypervisor, which the tests themselves are tried on (build-oracle).
 REFERENCE = HYPERVISOR.name == "xen"
@@ -53,6 +54,8 @@ class Result:
 class Console:
     """Commands over one text stream, each closed by a marker that carries its exit status."""
 
+    multiline = True    # does the shell at the other end take a command in several lines?
+
     def __init__(self, child):
         self.child = child
         self.count = 0
@@ -70,15 +73,31 @@ class Console:
         text = self.child.before if isinstance(self.child.before, str) else ""
         return "\n".join(text.replace("\r", "").split("\n")[-lines:])
 
+    def type(self, line):
+        """Types a line at the pace of its echo: the serial line has no flow control, and bursts would be lost."""
+        for start in range(0, len(line), CHUNK):
+            chunk = line[start:start + CHUNK]
+            self.child.send(chunk)
+            try:
+                self.child.expect_exact(chunk[-8:], timeout=10)
+            except pexpect.TIMEOUT:
+                pass    # something else was printed amid the echo
+            except pexpect.EOF:
+                self.expect(["echo"], 1)
+        self.child.send("\n")
+
     def command(self, command, timeout, raw=False):
         self.count += 1
-        mark = f"@{self.count}@"
-        self.child.sendline(f'{command}\necho "{mark}$?@"')
-        self.expect([mark + r"(\d+)@\r*\n"], timeout)
-        output = self.child.before.replace("\r", "")
+        # In the echo the marks are split by quotes; only when run they come out whole.
+        lines = ['{ echo "@S""%d@"' % self.count, *command.split("\n"), '}; echo "@E""%d@$?@"' % self.count]
+        for line in lines if self.multiline else ["; ".join(lines)]:
+            self.type(line)
+        self.expect([rf"@S{self.count}@\r*\n(.*?)@E{self.count}@(\d+)@\r*\n"], timeout)
+        output, status = self.child.match.groups()
+        output = output.replace("\r", "")
         if not raw:
             output = NOISE.sub("", ESCAPES.sub("", output))
-        return Result(command, int(self.child.match.group(1)), output.strip("\n"))
+        return Result(command, int(status), output.strip("\n"))
 
 
 class Machine(Console):
@@ -160,8 +179,8 @@ class Machine(Console):
         if found:
             self.drain(5)
             raise MachineError(f"dom0 did not start: {self.child.after}{self.tail()}")
-        self.child.sendline("exec env PS1= bash --noediting --norc")
-        self.child.sendline("stty -echo; dmesg -n 4; echo shell-is-$((40 + 2))")
+        self.child.sendline("exec env PS1= PS2= bash --noediting --norc")
+        self.child.sendline("dmesg -n 4; echo shell-is-$((40 + 2))")
         self.expect(["shell-is-42\r*\n"], COMMAND)
         if self.files:
             last = "abcdefgh"[sum(kind == "virtio" for kind, _ in self.disks) - 1]
@@ -235,6 +254,8 @@ class Machine(Console):
 class Guest(Console):
     """The small busybox guest, or another one by its settings. Commands run through `xl console`."""
 
+    multiline = False
+
     DEFAULTS = {"kernel": "/guests/vmlinuz", "ramdisk": "/guests/initrd", "memory": 128, "vcpus": 1, "vif": [], "disk": []}
 
     def __init__(self, machine, name, config, settings):
@@ -271,13 +292,13 @@ class Guest(Console):
         return self
 
     def attach(self):
-        """Attaches to the guest's console. The first time, makes its shell a plain loop without echo."""
-        self.child.sendline(f"xl console {self.name}")
+        """Attaches to the guest's console. The first time, makes its shell a plain loop without line editing."""
+        self.type(f"xl console {self.name}")
         self.attached = True
         if not self.prepared:
             self.child.sendline("")
             self.expect([f"guest:{self.name}# "], COMMAND)
-            self.child.sendline('stty -echo; echo shell-is-$((40 + 2)); while read -r line; do eval "$line"; done')
+            self.type('echo shell-is-$((40+2));while read -r l;do eval "$l";done')
             self.expect(["shell-is-42\r*\n"], COMMAND)
             self.prepared = True
         return self
