@@ -345,6 +345,7 @@ static void death_of_either(void **state)
 {
     struct gnttab_map_grant_ref op;
     unsigned steps = 0;
+    uint8_t *table;
     mfn_t m = granted(9, 0);
 
     (void)state;
@@ -367,13 +368,17 @@ static void death_of_either(void **state)
     assert_int_equal(map(3, 2, 9, GNTMAP_host_map, VA(0), &op), GNTST_okay);
     doms[2].life = DOMAIN_DYING;
     this_pcpu()->budget = ~0u;
+    table = grant_shared(grant_table(&doms[2]), 0);
     assert_int_equal(grants_kill(&doms[2]), 0);
+    memset(table, 0xff, PAGE_SIZE); /* the page is somebody else's by now */
     lock(&doms[2].lock);
     assert_true(frame_release(&doms[2], m));
     unlock(&doms[2].lock);
     assert_int_equal(frame_of(m)->refs, 2);
     assert_int_equal(frame_of(m)->owner, 2);
     assert_int_equal(unmap(3, op.handle, VA(0), 0), GNTST_okay);
+    for (unsigned i = 0; i < PAGE_SIZE; i++)
+        assert_int_equal(table[i], 0xff);
     assert_true(frame_of(m)->refs & REFS_FREE);
 }
 
