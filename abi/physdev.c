@@ -2,6 +2,7 @@
 /* HYPERVISOR_physdev_op: interrupt lines, I/O privilege, and what dom0 tells of the PCI devices. */
 #include "abi/hypercall.h"
 #include "core/irqs.h"
+#include "core/pcidev.h"
 
 #include <xen/physdev.h>
 
@@ -88,9 +89,7 @@ static long physdev_alloc_vector(struct hypercall *hc, void *arg)
 {
     struct physdev_irq *op = arg;
 
-    if (!irqs_is_mapped(hc->d, op->irq))
-        return refuse(hc->v, -EINVAL, "vector for pirq %u, which is not its own", op->irq);
-    op->vector = irqs_vector(op->irq);
+    op->vector = irqs_vector(op->irq); /* mapping a line gives it one: this only tells */
     return 0;
 }
 
@@ -111,7 +110,8 @@ static long map_gsi(struct hypercall *hc, struct domain *d, struct physdev_map_p
     int rc;
 
     if (op->index < 0 || (op->pirq >= 0 && op->pirq != op->index))
-        return refuse(hc->v, -EINVAL, "GSI %d as pirq %d", op->index, op->pirq);
+        return refuse(hc->v, op->index >= 0 && irqs_is_mapped(d, (unsigned)op->index) ? -EEXIST : -EINVAL,
+                      "GSI %d as pirq %d", op->index, op->pirq);
     rc = irqs_map_gsi(d, (unsigned)op->index);
     if (rc < 0)
         return refuse(hc->v, rc, "GSI %d", op->index);
@@ -195,7 +195,50 @@ static long physdev_free_pirq(struct hypercall *hc, void *arg)
 
 /* ---- Devices ---- */
 
-/* Nothing that we do depends on it: dom0 has all devices that it was not told to give away. */
+static long physdev_add(struct hypercall *hc, void *arg)
+{
+    const struct physdev_pci_device_add *op = arg;
+
+    return pcidev_add(op->seg, op->bus, op->devfn);
+}
+
+static long physdev_manage_add(struct hypercall *hc, void *arg)
+{
+    const struct physdev_manage_pci *op = arg;
+
+    return pcidev_add(0, op->bus, op->devfn);
+}
+
+static long physdev_manage_add_ext(struct hypercall *hc, void *arg)
+{
+    const struct physdev_manage_pci_ext *op = arg;
+
+    return pcidev_add(0, op->bus, op->devfn);
+}
+
+static long physdev_remove(struct hypercall *hc, void *arg)
+{
+    const struct physdev_pci_device *op = arg;
+
+    return pcidev_remove(op->seg, op->bus, op->devfn);
+}
+
+static long physdev_manage_remove(struct hypercall *hc, void *arg)
+{
+    const struct physdev_manage_pci *op = arg;
+
+    return pcidev_remove(0, op->bus, op->devfn);
+}
+
+/* MSI-X tables are looked at when an entry is mapped: that they stay where they are changes nothing for us. */
+static long physdev_msix(struct hypercall *hc, void *arg)
+{
+    const struct physdev_pci_device *op = arg;
+
+    return pcidev_known(op->seg, op->bus, op->devfn) ? 0 : -ENODEV;
+}
+
+/* Of no interest here: MMCONFIG is not used, nor is a debug port or the obsolete unmask notice. */
 static long physdev_noted(struct hypercall *hc, void *arg)
 {
     return 0;
@@ -219,8 +262,10 @@ static long physdev_restore_ext(struct hypercall *hc, void *arg)
 
 static const struct subop rows[] = {
 #define ROW SUBOP_ROW
+#define ROW0 SUBOP_ROW0
 #include "abi/table/physdev_op.def"
 #undef ROW
+#undef ROW0
 };
 
 long do_physdev_op(struct hypercall *hc)

@@ -37,20 +37,23 @@ static long platform_settime64(struct hypercall *hc, void *arg)
 /* ---- Firmware ---- */
 
 /*
- * The BIOS was never asked for its disks, display or keyboard: whoever boots by multiboot has no way to. Tools
- * and kernels take the error for "nothing known".
+ * The BIOS was never asked for its disks or display: whoever boots by multiboot has no way to. Kernels count disks
+ * until there is an error. Of the keyboard no shift key is held.
  */
 static long platform_firmware_info(struct hypercall *hc, void *arg)
 {
-    const struct xenpf_firmware_info *info = &((const struct xen_platform_op *)arg)->u.firmware_info;
+    struct xenpf_firmware_info *info = &((struct xen_platform_op *)arg)->u.firmware_info;
 
     switch (info->type) {
     case XEN_FW_DISK_INFO:
     case XEN_FW_DISK_MBR_SIGNATURE:
     case XEN_FW_VBEDDC_INFO:
+        return -ESRCH;
     case XEN_FW_KBD_SHIFT_FLAGS:
+        info->u.kbd_shift_flags = 0;
+        return 0;
     case XEN_FW_EFI_INFO:
-        return -ENODEV;
+        return -ENOSYS;
     default:
         return refuse(hc->v, -EINVAL, "firmware information of type %u", info->type);
     }
@@ -90,6 +93,14 @@ static long platform_cpu_online(struct hypercall *hc, void *arg)
     if (cpu >= pcpu_count)
         return refuse(hc->v, -EINVAL, "CPU %u of %u", cpu, pcpu_count);
     return 0;
+}
+
+/* They are not taken down. */
+static long platform_cpu_offline(struct hypercall *hc, void *arg)
+{
+    uint32_t cpu = ((const struct xen_platform_op *)arg)->u.cpu_ol.cpuid;
+
+    return refuse(hc->v, cpu >= pcpu_count ? -EINVAL : -EOPNOTSUPP, "CPU %u of %u off", cpu, pcpu_count);
 }
 
 static long platform_core_parking(struct hypercall *hc, void *arg)

@@ -16,10 +16,13 @@ struct domain;
 unsigned irqs_count(void);
 unsigned irqs_gsi_count(void);
 
-/* Trigger and polarity of a pin. 0; -EEXIST if it is in use with others; -EINVAL. */
+/* Trigger and polarity of a pin. 0; -EEXIST if they were set before, and stay; -EINVAL. */
 int irqs_setup_gsi(unsigned gsi, bool level, bool active_low);
 
-/* Gives the pin to d. The pirq, or -EINVAL, -EBUSY (somebody else has it), -ENOSPC (no vector). */
+/*
+ * Gives the pin to d. The pirq, or -EINVAL, -EBUSY (somebody else has it), -EPERM (d gave it up once: the right to it
+ * went with it), -ENOSPC (no vector).
+ */
 int irqs_map_gsi(struct domain *d, unsigned gsi);
 
 struct irqs_msi {
@@ -53,7 +56,7 @@ unsigned irqs_vector(unsigned pirq);
 /* Writes d's needs-EOI page, which was just registered. */
 void irqs_fill_eoi_page(struct domain *d);
 
-/* A register of the I/O APIC at maddr, as a guest may see it. 0 or -ENODEV, -EINVAL. */
+/* A register of the I/O APIC at maddr, as a guest may see it. 0 or -EINVAL. */
 int irqs_ioapic_read(uint64_t maddr, uint32_t reg, uint32_t *value);
 
 /* Writes the device's MSI registers again, after it lost power. 0 or -ENODEV. */

@@ -134,5 +134,5 @@ int ioapic_read_register(uint64_t maddr, uint32_t reg, uint32_t *value)
         unlock(&ioapic_lock);
         return 0;
     }
-    return -ENODEV;
+    return -EINVAL;
 }

@@ -24,7 +24,7 @@ struct ioapic_route {
 void ioapic_route(unsigned gsi, const struct ioapic_route *route);
 void ioapic_mask(unsigned gsi, bool masked);
 
-/* Registers 0 to 2 and the redirection entries, read back. 0, -ENODEV, -EINVAL. */
+/* Registers 0 to 2 and the redirection entries, read back. 0 or -EINVAL. */
 int ioapic_read_register(uint64_t maddr, uint32_t reg, uint32_t *value);
 
 #endif

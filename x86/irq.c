@@ -43,6 +43,8 @@ struct irq_line {
     bool level, active_low;
     bool bound;              /* the owner has a port for it                        */
     bool in_flight;          /* level: masked until the owner says that it is done */
+    bool set_up;             /* trigger and polarity were told by dom0             */
+    domid_t gave_up;         /* who unmapped the pin and may not have it again     */
     unsigned cpu;            /* where it goes                                      */
     struct domain *owner;    /* NULL: nobody has mapped it                         */
     void (*handler)(void *); /* the hypervisor's own; then owner may map, not bind */
@@ -246,6 +248,7 @@ void irq_init(const struct acpi_info *acpi)
 
         lock_init(&l->lock, LOCK_IRQ);
         l->kind = i >= irqs_gsi_count() ? LINE_NONE : LINE_GSI;
+        l->gave_up = DOMID_INVALID;
         l->level = l->active_low = i >= ISA_IRQS && i < irqs_gsi_count();
     }
     for (unsigned i = 0; i < ISA_IRQS; i++)
@@ -311,9 +314,10 @@ int irqs_setup_gsi(unsigned gsi, bool level, bool active_low)
     if (gsi >= irqs_gsi_count() || !ioapic_has(gsi))
         return -EINVAL;
     l = line_get(gsi);
-    if (l->bound || l->handler) {
-        err = l->level == level && l->active_low == active_low ? 0 : -EEXIST;
+    if (l->bound || l->handler || l->set_up) {
+        err = -EEXIST;
     } else {
+        l->set_up = true;
         l->level = level;
         l->active_low = active_low;
         if (l->vector)
@@ -335,6 +339,8 @@ int irqs_map_gsi(struct domain *d, unsigned gsi)
     l = line_get(gsi);
     if (l->owner == d)
         err = 0;
+    else if (l->gave_up == d->id)
+        err = -EPERM;
     else if (l->owner)
         err = -EBUSY;
     else
@@ -494,6 +500,8 @@ int irqs_unmap(struct domain *d, unsigned pirq)
     if (!err) {
         if (l->kind == LINE_MSI && !l->msi.index)
             row = l->msi;
+        if (l->kind == LINE_GSI)
+            l->gave_up = d->id;
         line_free(l);
     }
     unlock(&l->lock);
