@@ -28,8 +28,8 @@ static int16_t copy(unsigned by, struct gnttab_copy op)
     return status;
 }
 
-/* Side of an operation. */
-#define AT(where, id, off) { .u.ref = (where), .domid = (id), .offset = (uint16_t)(off) }
+/* Side of an operation; a reference is the low half of a frame number. */
+#define AT(where, id, off) { .u.gmfn = (where), .domid = (id), .offset = (uint16_t)(off) }
 #define OP(from, to, n, how) ((struct gnttab_copy){ .source = from, .dest = to, .len = (n), .flags = (how) })
 
 static uint8_t *bytes(mfn_t m) { return machine_frame(m); }

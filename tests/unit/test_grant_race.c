@@ -381,7 +381,9 @@ static void an_unmap_inside_another(void **state)
 /* What a granter writes into an entry that is in use counts for nobody. */
 static void an_entry_rewritten_while_in_use(void **state)
 {
-    struct gnttab_copy copy = { .source.domid = 2, .dest.domid = DOMID_SELF, .len = 8, .flags = GNTCOPY_source_gref };
+    struct gnttab_copy copy = {
+        .source.domid = 2, .dest.domid = DOMID_SELF, .len = 8, .flags = GNTCOPY_source_gref
+    };
     struct gnttab_map_grant_ref op;
 
     (void)state;
