@@ -86,14 +86,16 @@ static void arm_slice(struct runq *q)
     q->timed = false;
 }
 
-/* Somebody waits in q: CPUs that expect nobody take part from now on, if he may run there. */
+/*
+ * Somebody waits: a CPU that expects nobody takes part from now on, if he may run there. One at a time: as long as he waits
+ * more will be told, and a short wait does not disturb them all.
+ */
 static void tell_untimed(cpumask_t hard)
 {
     cpumask_t told = atomic_load(&untimed_cpus) & hard;
-    unsigned cpu;
 
-    for_each_cpu (cpu, told)
-        pcpu_raise(cpu, WORK_SCHED);
+    if (told)
+        pcpu_raise(cpumask_first(told), WORK_SCHED);
 }
 
 /* ---- Waking ---- */

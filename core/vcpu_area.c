@@ -84,7 +84,10 @@ int vcpu_area_set(struct vcpu *v, struct guest_area *a, uint64_t va, size_t size
  */
 static void info_move(struct vcpu *v, struct vcpu_info *to)
 {
-    memcpy(to, v->info, sizeof(*to));
+    if (v->info == &nowhere) /* what is in there is not of this domain */
+        *to = (struct vcpu_info){ .evtchn_upcall_mask = 1 };
+    else
+        memcpy(to, v->info, sizeof(*to));
     __atomic_store_n(&v->info, to, __ATOMIC_SEQ_CST);
     __atomic_store_n(&to->evtchn_pending_sel, ~0ul, __ATOMIC_SEQ_CST);
     __atomic_store_n(&to->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
