@@ -5,6 +5,8 @@
 #include "core/pcpu.h"
 #include "core/power.h"
 #include "core/time.h"
+#include "lib/string.h"
+#include "x86/model/cpuid.h"
 
 #include <xen/platform.h>
 
@@ -37,8 +39,8 @@ static long platform_settime64(struct hypercall *hc, void *arg)
 /* ---- Firmware ---- */
 
 /*
- * The BIOS was never asked for its disks or display: whoever boots by multiboot has no way to. Kernels count disks
- * until there is an error. Of the keyboard no shift key is held.
+ * The BIOS was never asked for its disks or display: whoever boots by multiboot has no way to. Kernels count
+ * disks until there is an error. Of the keyboard no shift key is held.
  */
 static long platform_firmware_info(struct hypercall *hc, void *arg)
 {
@@ -82,6 +84,36 @@ static long platform_cpuinfo(struct hypercall *hc, void *arg)
     info->flags = c ? (cpumask_has(pcpu_online, c->id) ? XEN_PCPU_FLAGS_ONLINE : 0) : XEN_PCPU_FLAGS_INVALID;
     info->apic_id = c ? c->apic_id : 0;
     info->acpi_id = c ? c->acpi_id : 0;
+    return 0;
+}
+
+/* Vendor, family, model and stepping; zeros for a CPU that there is not. All CPUs of a machine are alike. */
+static long platform_cpu_version(struct hypercall *hc, void *arg)
+{
+    struct xenpf_pcpu_version *out = &((struct xen_platform_op *)arg)->u.pcpu_version;
+    const struct cpu_policy *raw = &machine_cpu_policies()->of[CPU_POLICY_RAW];
+    struct cpuid_leaf vendor = cpu_policy_leaf(raw, 0, 0);
+    uint32_t sig = cpu_policy_leaf(raw, 1, 0).a, family = sig >> 8 & 15;
+    uint32_t cpu = out->xen_cpuid;
+
+    *out = (struct xenpf_pcpu_version){ .xen_cpuid = cpu, .max_present = pcpu_count - 1 };
+    if (cpu >= pcpu_count)
+        return 0;
+    memcpy(out->vendor_id, &vendor.b, 4);
+    memcpy(out->vendor_id + 4, &vendor.d, 4);
+    memcpy(out->vendor_id + 8, &vendor.c, 4);
+    out->family = family == 15 ? family + (sig >> 20 & 0xff) : family;
+    out->model = sig >> 4 & 15;
+    if (family == 6 || family == 15)
+        out->model |= sig >> 12 & 0xf0;
+    out->stepping = sig & 15;
+    return 0;
+}
+
+/* The image carries no symbols: the list is at its end at once (symnum comes back as it was). */
+static long platform_symbol(struct hypercall *hc, void *arg)
+{
+    ((struct xen_platform_op *)arg)->u.symdata.namelen = 0;
     return 0;
 }
 

@@ -37,16 +37,3 @@ int irqs_unmask_port(struct domain *d, unsigned pirq)
         port_unmask(d, port);
     return 0;
 }
-
-void irqs_kill(struct domain *d)
-{
-    mfn_t m;
-
-    irqs_unmap_all(d);
-    lock(&d->lock);
-    m = d->pirq_eoi_mfn;
-    d->pirq_eoi_mfn = MFN_NONE;
-    unlock(&d->lock);
-    if (!mfn_same(m, MFN_NONE))
-        frame_put_type(m);
-}

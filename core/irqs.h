@@ -71,7 +71,5 @@ int irqs_restore_msi(uint16_t seg, uint8_t bus, uint8_t devfn);
 int irqs_set_eoi_page(struct domain *d, mfn_t m, bool auto_unmask);
 /* Unmasks the port that d bound to the pirq, if there is one. 0. */
 int irqs_unmask_port(struct domain *d, unsigned pirq);
-/* d dies, its ports are closed: lines and page go. Takes d's lock. */
-void irqs_kill(struct domain *d);
 
 #endif
