@@ -69,7 +69,7 @@ void hypercall_entry(struct vcpu *v)
 {
     struct cpu_regs *r = v->regs;
     struct hypercall hc = {
-        .v = v, .d = v->domain, .nr = (uint32_t)r->rax,
+        .v = v, .d = v->domain, .nr = r->rax,
         .arg = { r->rdi, r->rsi, r->rdx, r->r10, r->r8 },
     };
     long rc = hypercall_run(&hc);
