@@ -9,6 +9,7 @@
 
 #include "core/budget.h"
 #include "core/domain.h"
+#include "core/hypercall_page.h"
 #include "core/log.h"
 #include "core/m2p.h"
 #include "core/reservation.h"
@@ -127,6 +128,8 @@ static void load_kernel(const struct pv_image *image, const void *file)
         /* The frames are fresh: what the file does not fill is zero. */
         copy_in(s->paddr, (const char *)file + s->file_off, s->file_size);
     }
+    if (image->hypercall_page != PV_NONE)
+        hypercall_page_fill(page_of_pfn((image->hypercall_page - image->virt_base) >> PAGE_SHIFT));
 }
 
 /* ---- Page tables ---- */

@@ -37,6 +37,7 @@
 #include "x86/traps.h"
 
 #define FIRST_TABLES_END (4ull << 30)
+#define LOW_END (1ul << 20)
 
 static struct boot_info info;
 static struct boot_options options;
@@ -132,7 +133,13 @@ static void read_memory(void)
     free_map = firmware_map;
     if (options.mem)
         mem_map_limit(&free_map, options.mem);
-    hold(0, 1 << 20);
+    /* The firmware's and the trampoline's: RAM below 1 MiB only, what lies between is devices. */
+    for (unsigned i = 0; i < firmware_map.count; i++) {
+        const struct mem_range *r = &firmware_map.range[i];
+
+        if (r->type == MEM_RAM && r->base < LOW_END)
+            hold(r->base, MIN(r->size, (uint64_t)LOW_END - r->base));
+    }
     hold(image_maddr(image_start), (uint64_t)(image_end - image_start));
     for (unsigned i = 0; i < info.nr_modules; i++)
         hold(info.module[i].base, info.module[i].size);
@@ -254,6 +261,8 @@ static void second_stage(void)
     hv_log(LOG_INFO, "%lu MiB are free", frames_free_count() >> 8);
     hv_log(LOG_ERR, "Starting dom0; three times Ctrl-A switches console input");
     vcpu_pause_clear(dom0->vcpu[0], PAUSE_DOWN);
+    dom0->ctl_pause_count = 0;
+    dom0->was_unpaused = true;
     domain_unpause(dom0);
     leave_by_frame(&stack_top()->regs);
 }

@@ -95,7 +95,7 @@ int domain_kill(struct domain *d)
         d->relinquish_step++;
     }
     d->life = DOMAIN_DEAD;
-    frame_put(d->shared_mfn);
+    frame_put_type(d->shared_mfn);
     domain_put(d);
     return 0;
 }

@@ -181,8 +181,17 @@ int type_get(struct domain *d, mfn_t m, enum frame_type type)
             x = f->type;
             continue;
         }
-        if (x & TYPE_COUNT)
-            return -EINVAL;
+        if (x & TYPE_COUNT) {
+            struct vcpu *v = current_vcpu();
+
+            /* Its last use may be in a table that this vCPU queued a moment ago, in the same batch. */
+            if (!v || !v->drain)
+                return -EINVAL;
+            if (!type_drain(v))
+                return -ERESTART;
+            x = f->type;
+            continue;
+        }
         if (x & TYPE_LOCKED) {
             machine_relax();
             x = f->type;
@@ -371,7 +380,8 @@ void frame_share(struct domain *d, mfn_t m)
     struct frame *f = frame_of(m);
 
     f->owner = d->id;
-    f->type = 0;
+    /* The hypervisor writes to it: it must never become a table. */
+    f->type = (uint64_t)TYPE_WRITABLE << TYPE_SHIFT | TYPE_VALID | 1;
     m2p_set(m, M2P_SHARED);
     domain_ref(d);
     atomic_store(&f->refs, REFS_HV | 1);

@@ -116,7 +116,10 @@ void frame_unlock(struct frame *f);
 void frame_assign(struct domain *d, mfn_t m);
 /* Takes the allocation's own reference back (guest freed it, or it died): false if somebody did already. */
 __must_check bool frame_release(struct domain *d, mfn_t m);
-/* Makes a page of the hypervisor visible to d: owner d, one reference held by the hypervisor, not counted as d's memory. */
+/*
+ * Makes a page of the hypervisor visible to d: owner d, a general and a WRITABLE reference held by the hypervisor
+ * (frame_put_type gives it up), not counted as d's memory.
+ */
 void frame_share(struct domain *d, mfn_t m);
 
 /*

@@ -29,14 +29,9 @@ static unsigned status_frames(unsigned nr)
 static uint8_t *page_new(struct domain *d)
 {
     uint8_t *page = hv_pages(0);
-    mfn_t m;
 
-    if (!page)
-        return NULL;
-    m = machine_frame_mfn(page);
-    frame_share(d, m);
-    if (type_get(d, m, TYPE_WRITABLE))
-        panic("a fresh page has a type");
+    if (page)
+        frame_share(d, machine_frame_mfn(page));
     return page;
 }
 

@@ -10,6 +10,8 @@
 #include "x86/model/pte.h"
 #include "x86/traps.h"
 
+/* WB WT UC- UC WC WP UC UC: what PV guests of this ABI find, and derive their cache modes from. */
+#define PAT_LAYOUT 0x0000050100070406ull
 #define PERCPU_RW (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
 
 struct idt_gate { uint16_t off0, sel; uint8_t ist, type; uint16_t off1; uint32_t off2, zero; };
@@ -192,6 +194,7 @@ void percpu_load(struct x86_pcpu *c)
     write_cr4(cr4_wanted);
     write_cr0(0x80010033); /* PG, WP, NE, ET, MP, PE */
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | 0x801);
+    wrmsr(MSR_PAT, PAT_LAYOUT);
     wrmsr(MSR_STAR, (uint64_t)SEL_RING3_CS32 << 48 | (uint64_t)SEL_RING0_CS << 32);
     wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
     wrmsr(MSR_CSTAR, (uint64_t)syscall32_entry);
