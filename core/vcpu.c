@@ -175,6 +175,7 @@ static void take_registers(struct vcpu *v, const struct vcpu_guest_context *c)
     v->kernel_ss = (uint16_t)(c->kernel_ss | 3);
     v->kernel_sp = c->kernel_sp;
     v->kernel_mode = !!(c->flags & VGCF_in_kernel);
+    v->iopl = (unsigned)(c->user_regs.rflags >> 12) & 3; /* the real one stays 0: core/privop.c grants by it */
     v->cr0 = c->ctrlreg[0] & 8;
     v->cr4 = (uint32_t)c->ctrlreg[4] & 0x5000c;
 }
@@ -217,6 +218,7 @@ void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
 {
     memset(c, 0, sizeof(*c));
     memcpy(&c->user_regs, &v->saved, sizeof(v->saved));
+    c->user_regs.rflags |= (uint64_t)v->iopl << 12;
     c->user_regs.cs = (uint16_t)(v->kernel_mode ? v->saved.cs & ~3ull : v->saved.cs);
     c->user_regs.ds = v->ds;
     c->user_regs.es = v->es;
