@@ -10,6 +10,7 @@
 #include "core/pcpu.h"
 #include "core/port.h"
 #include "core/reservation.h"
+#include "core/rights.h"
 #include "core/sched.h"
 #include "core/time.h"
 #include "core/vcpu.h"
@@ -156,6 +157,7 @@ static void domain_free(struct domain *d)
         grants_free(d);
     if (d->e820)
         hv_free(d->e820, MAX(d->e820_count, 1u) * sizeof(*d->e820));
+    rights_free(d);
     hv_free(d->policy, sizeof(*d->policy));
     hv_free(d, sizeof(*d));
     virq_raise_global(VIRQ_DOM_EXC);
@@ -367,10 +369,10 @@ void domain_crash(struct domain *d, const char *fmt, ...)
 
 bool domain_may_port(const struct domain *d, unsigned port, unsigned bytes)
 {
-    return d->all_io && !machine_keeps_port(port, bytes);
+    return (d->all_io || rights_has(d, RIGHTS_PORTS, port, bytes)) && !machine_keeps_port(port, bytes);
 }
 
 bool domain_may_mmio(const struct domain *d, mfn_t m, uint64_t n)
 {
-    return d->all_io && !machine_keeps_mmio(m, n);
+    return (d->all_io || rights_has(d, RIGHTS_MMIO, m.n, n)) && !machine_keeps_mmio(m, n);
 }

@@ -93,12 +93,14 @@ struct domain {
 
     /* Machine resources: dom0 has all that the hypervisor does not keep; others what they were given. */
     bool all_io;                 /* [I] */
+    struct rights *rights;       /* core/rights.h; NULL: none */
     _Atomic uint32_t pci_address; /* [a] what it last wrote to port 0xcf8 */
     uint64_t time_offset_s;      /* [c] XEN_DOMCTL_settimeoffset */
     uint32_t tsc_mode;           /* [c] XEN_DOMCTL_settscinfo */
     mfn_t pirq_eoi_mfn;          /* [d] page with the needs-EOI bitmap (PHYSDEVOP_pirq_eoi_gmfn), or MFN_NONE */
     bool pirq_auto_unmask;       /* [d] version 1 of it: eoi also unmasks */
     uint32_t suspend_port;       /* [c] XEN_DOMCTL_subscribe */
+    uint32_t info_flags;         /* [c] XEN_DOMINF_xs_domain and _debugged: set by tools, read back by them */
     struct domain_sched {        /* core/sched.c */
         uint16_t weight, cap;    /* [c], read without a lock; cap in percent of one CPU, 0: none */
         uint32_t pool;

@@ -81,6 +81,12 @@ void machine_vcpu_fini(struct vcpu *v);
 /* Legacy (FXSAVE) part of the FPU state of a vCPU that is off its CPU; n <= 512. */
 void machine_fpu_set(struct vcpu *v, const void *state, size_t n);
 void machine_fpu_get(struct vcpu *v, void *state, size_t n);
+/*
+ * All of the FPU state of a vCPU that is off its CPU, as an XSAVE area in standard format; n >= 576, what the machine has
+ * beyond n is left out, or initial. What is set has no bit in its header that the machine has not.
+ */
+void machine_xstate_set(struct vcpu *v, const void *area, size_t n);
+void machine_xstate_get(struct vcpu *v, void *area, size_t n);
 
 /*
  * Puts the state of `prev` (NULL: idle) aside and loads that of `next` (NULL: idle): registers, FPU, segments,

@@ -59,6 +59,20 @@ void machine_fpu_get(struct vcpu *v, void *state, size_t n)
     memcpy(state, v->arch->fpu, MIN(n, (size_t)512));
 }
 
+void machine_xstate_set(struct vcpu *v, const void *area, size_t n)
+{
+    fpu_area_init(v->arch->fpu);
+    memcpy(v->arch->fpu, area, MIN(n, fpu_area_size()));
+}
+
+void machine_xstate_get(struct vcpu *v, void *area, size_t n)
+{
+    memset(area, 0, n);
+    memcpy(area, v->arch->fpu, MIN(n, fpu_area_size()));
+    if (fpu_area_size() <= 512)
+        *(uint64_t *)((char *)area + 512) = 3; /* no XSAVE here: its header says x87 and SSE */
+}
+
 /* ---- Descriptor table windows: this CPU's L1 entries point at the vCPU's frames ---- */
 
 static void window_set(uint64_t *ptes, uint64_t va, unsigned n, const mfn_t *frames)
