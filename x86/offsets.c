@@ -3,7 +3,7 @@
 #include "x86/layout.h"
 #include "x86/percpu.h"
 
-#define DEFINE(name, value) __asm__ volatile("\n@@" #name " %0@@" : : "i"(value))
+#define DEFINE(name, value) __asm__ volatile("\n.ascii \"@@" #name " %0@@\"" : : "i"(value))
 #define OFFSET(name, type, member) DEFINE(name, offsetof(type, member))
 
 void offsets(void);
