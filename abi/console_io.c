@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HYPERVISOR_console_io(cmd, count, buffer): the machine's console for those who have its privilege; for others
- * a place for early messages.
+ * HYPERVISOR_console_io(cmd, count, buffer): the machine's console for those who have its privilege; for
+ * others a place for early messages.
  */
 #include "abi/hypercall.h"
 #include "core/budget.h"

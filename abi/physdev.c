@@ -136,8 +136,8 @@ static long map_msi(struct hypercall *hc, struct domain *d, struct physdev_map_p
         return refuse(hc->v, -EINVAL, "MSI entry %d of device function %d", op->entry_nr, op->devfn);
     rc = irqs_map_msi(d, op->pirq, &msi);
     if (rc < 0)
-        return refuse(hc->v, rc, "MSI%s %u of %02x:%02x.%u, %u in a row", msi.table_base ? "-X" : "", msi.entry,
-                      msi.bus, msi.devfn >> 3, msi.devfn & 7, msi.count);
+        return refuse(hc->v, rc, "MSI%s %u of %02x:%02x.%u, %u in a row", msi.table_base ? "-X" : "",
+                      msi.entry, msi.bus, msi.devfn >> 3, msi.devfn & 7, msi.count);
     op->pirq = rc;
     return 0;
 }
@@ -230,7 +230,7 @@ static long physdev_manage_remove(struct hypercall *hc, void *arg)
     return pcidev_remove(0, op->bus, op->devfn);
 }
 
-/* MSI-X tables are looked at when an entry is mapped: that they stay where they are changes nothing for us. */
+/* MSI-X tables are looked at when an entry is mapped: that they stay where they are changes nothing. */
 static long physdev_msix(struct hypercall *hc, void *arg)
 {
     const struct physdev_pci_device *op = arg;

@@ -20,8 +20,8 @@ unsigned irqs_gsi_count(void);
 int irqs_setup_gsi(unsigned gsi, bool level, bool active_low);
 
 /*
- * Gives the pin to d. The pirq, or -EINVAL, -EBUSY (somebody else has it), -EPERM (d gave it up once: the right to it
- * went with it), -ENOSPC (no vector).
+ * Gives the pin to d. The pirq, or -EINVAL, -EBUSY (somebody else has it), -EPERM (d gave it up once: the
+ * right to it went with it), -ENOSPC (no vector).
  */
 int irqs_map_gsi(struct domain *d, unsigned gsi);
 
@@ -65,8 +65,8 @@ int irqs_restore_msi(uint16_t seg, uint8_t bus, uint8_t devfn);
 /* ---- core/irqs.c ---- */
 
 /*
- * Frame m becomes d's needs-EOI page. `auto_unmask`: the end of an interrupt also unmasks its port. 0; -EINVAL: not
- * a frame that it may write; -EBUSY: has one. Takes d's lock.
+ * Frame m becomes d's needs-EOI page. `auto_unmask`: the end of an interrupt also unmasks its port. 0;
+ * -EINVAL: not a frame that it may write; -EBUSY: has one. Takes d's lock.
  */
 int irqs_set_eoi_page(struct domain *d, mfn_t m, bool auto_unmask);
 /* Unmasks the port that d bound to the pirq, if there is one. 0. */

@@ -6,8 +6,8 @@
 #include "lib/types.h"
 
 /*
- * dom0 prepared everything: enter S`state` by writing val_a and val_b to the PM1 control registers. For S5 it does
- * not return; -EOPNOTSUPP for other states, -ENODEV without such registers.
+ * dom0 prepared everything: enter S`state` by writing val_a and val_b to the PM1 control registers. For S5
+ * it does not return; -EOPNOTSUPP for other states, -ENODEV without such registers.
  */
 int power_sleep(unsigned state, uint16_t val_a, uint16_t val_b);
 

@@ -206,7 +206,7 @@ void apic_timer_init(void)
 {
     apic_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
     apic_write(REG_LVT_TIMER, VECTOR_TIMER | (deadline ? LVT_DEADLINE : 0));
-    /* The deadline MSR must be written after the mode, and the register write above is not ordered with it. */
+    /* The deadline MSR must be written after the mode; the register write above is not ordered with it. */
     __asm__ volatile ("mfence" : : : "memory");
     if (deadline)
         wrmsr(MSR_TSC_DEADLINE, 0);

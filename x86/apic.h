@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The local APIC of each CPU: end of interrupt, messages between CPUs, the timer. xAPIC (MMIO) or x2APIC (MSRs). */
+/*
+ * The local APIC of each CPU: end of interrupt, messages between CPUs, the timer. xAPIC (MMIO) or x2APIC
+ * (MSRs).
+ */
 #ifndef X86_APIC_H
 #define X86_APIC_H
 

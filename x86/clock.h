@@ -8,8 +8,8 @@
 struct acpi_info;
 
 /*
- * On the boot CPU after apic_init(): measures the TSC and the APIC timer against the best reference there is and calls
- * time_init(). Takes about 50 ms; panics if no reference runs.
+ * On the boot CPU after apic_init(): measures the TSC and the APIC timer against the best reference there is
+ * and calls time_init(). Takes about 50 ms; panics if no reference runs.
  */
 void clock_init(const struct acpi_info *acpi);
 
@@ -20,8 +20,8 @@ void clock_delay_us(uint32_t us);
 uint64_t clock_read_rtc(void);
 
 /*
- * Compares the TSCs of the boot CPU and one that comes up: both call it, the same number of times, `leader` on the
- * boot CPU. Gives the largest step backwards that either saw, in ticks.
+ * Compares the TSCs of the boot CPU and one that comes up: both call it, the same number of times, `leader`
+ * on the boot CPU. Gives the largest step backwards that either saw, in ticks.
  */
 uint64_t clock_warp_check(bool leader);
 

@@ -27,8 +27,8 @@ enum {
 void irq_init(const struct acpi_info *acpi);
 
 /*
- * Vectors 0x20..0xff, from the entry code with interrupts off and no lock held. Handlers and pirq_raise() run inside.
- * VECTOR_FLUSH is answered by tlb_answer().
+ * Vectors 0x20..0xff, from the entry code with interrupts off and no lock held. Handlers and pirq_raise()
+ * run inside. VECTOR_FLUSH is answered by tlb_answer().
  */
 void irq_dispatch(unsigned vector);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Message-signalled interrupts: where a device keeps address, data and mask of one, and how they are written. */
+/*
+ * Message-signalled interrupts: where a device keeps address, data and mask of one, and how they are
+ * written.
+ */
 #ifndef X86_MSI_H
 #define X86_MSI_H
 
@@ -16,7 +19,10 @@ struct msi {
     volatile uint8_t *entry;
 };
 
-/* Looks at the device; changes nothing. 0, -ENODEV (no device, or no capability), -EINVAL, -ENOSPC. Takes DEVICE. */
+/*
+ * Looks at the device; changes nothing. 0, -ENODEV (no device, or no capability), -EINVAL, -ENOSPC. Takes
+ * DEVICE.
+ */
 int msi_find(const struct irqs_msi *want, struct msi *out);
 
 /* Makes it send `vector` to the CPU; the mask stays as it is. Takes DEVICE. */

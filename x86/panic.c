@@ -2,8 +2,9 @@
 /*
  * The end of the hypervisor itself: says why and where, then ends the machine.
  *
- * Nothing here waits for a lock: its holder may be the one that failed. Only the first panic is told; what fails
- * after it stops silently. Addresses in the image can be looked up with addr2line in the ELF file of the build.
+ * Nothing here waits for a lock: its holder may be the one that failed. Only the first panic is told; what
+ * fails after it stops silently. Addresses in the image can be looked up with addr2line in the ELF file of
+ * the build.
  */
 #include "x86/panic.h"
 

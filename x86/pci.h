@@ -18,7 +18,10 @@ typedef uint16_t pci_bdf_t;
 
 static inline pci_bdf_t pci_bdf(uint8_t bus, uint8_t devfn) { return (pci_bdf_t)(bus << 8 | devfn); }
 
-/* 1, 2 or 4 bytes at a naturally aligned offset below 256; all ones if nobody answers. Takes the DEVICE lock. */
+/*
+ * 1, 2 or 4 bytes at a naturally aligned offset below 256; all ones if nobody answers. Takes the DEVICE
+ * lock.
+ */
 uint32_t pci_read(pci_bdf_t f, unsigned offset, unsigned bytes);
 void pci_write(pci_bdf_t f, unsigned offset, unsigned bytes, uint32_t v);
 

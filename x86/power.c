@@ -2,8 +2,8 @@
 /*
  * Power off and reset.
  *
- * Power off writes what dom0's ACPI interpreter found to the PM1 control registers; without its help the machine
- * can only be stopped. Reset tries all known ways, gentlest first.
+ * Power off writes what dom0's ACPI interpreter found to the PM1 control registers; without its help the
+ * machine can only be stopped. Reset tries all known ways, gentlest first.
  */
 #include "x86/power.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Where another CPU starts: real mode, at the beginning of a page below 1 MiB that this was copied to.
- * Through protected mode to long mode, then to smp_ap_entry(cpu) on the CPU's own stack. x86/smp.c fills in the
- * parameters. Addresses are relative to the page (T) until paging is on; its root maps the page at its
+ * Through protected mode to long mode, then to smp_ap_entry(cpu) on the CPU's own stack. x86/smp.c fills in
+ * the parameters. Addresses are relative to the page (T) until paging is on; its root maps the page at its
  * physical address.
  */
 #define T(sym) ((sym) - trampoline_start)
