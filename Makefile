@@ -19,7 +19,7 @@ ifeq ($(DEBUG),0)
 CORE_CFLAGS += -DNDEBUG
 endif
 
-IMAGE_CFLAGS := $(CORE_CFLAGS) -ffreestanding -fno-builtin-printf -nostdlib -fpie -fno-plt -include x86/hidden.h -mno-red-zone -mgeneral-regs-only \
+IMAGE_CFLAGS := $(CORE_CFLAGS) -ffreestanding -fno-builtin-printf -nostdlib -fpie -include x86/hidden.h -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-jump-tables -fno-strict-aliasing \
 	-fcf-protection=none -MMD -MP
 
@@ -57,7 +57,7 @@ $(OUT)/image/abi/version.o: IMAGE_CFLAGS += -DKRYPTON_VERSION='"$(VERSION)"'
 
 $(OUT)/krypton-syms: $(IMAGE_OBJ) x86/image.lds
 	@echo "  LD      $@"
-	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=sha1 -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments \
+	@$(CC) -nostdlib -static -Wl,--build-id=sha1 -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments \
 		-Wl,-T,x86/image.lds -o $@ $(IMAGE_OBJ) -Wl,--start-group $(UNPACK_LIBS) -Wl,--end-group
 
 $(OUT)/krypton: $(OUT)/krypton-syms
