@@ -9,9 +9,8 @@
 #include "x86/clock.h"
 
 #include "boot/parse/acpi.h"
-#include "core/cpumask.h"
 #include "core/log.h"
-#include "core/pcpu.h"
+#include "core/machine.h"
 #include "core/time.h"
 #include "lib/div.h"
 #include "x86/apic.h"
@@ -271,32 +270,4 @@ void machine_timer(uint64_t tsc)
     now = rdtsc();
     ticks = tsc > now ? mul_shift(MIN(tsc - now, BIT(40)), apic_scale, 32) + 1 : 1;
     apic_timer_count(ticks > 0xffffffff ? 0xffffffff : (uint32_t)ticks);
-}
-
-/* ---- Do two CPUs agree? ---- */
-
-#define WARP_ROUNDS 200u
-
-static _Atomic uint64_t warp_word;
-static _Atomic uint32_t warp_turn;
-static _Atomic uint64_t warp_worst;
-
-/* The two take turns; each reads its TSC after having seen the other's reading, which must not be later. */
-uint64_t clock_warp_check(bool leader)
-{
-    uint32_t mine = leader ? 0 : 1;
-
-    for (unsigned i = 0; i < WARP_ROUNDS; i++) {
-        uint64_t now, before;
-
-        while (warp_turn % 2 != mine)
-            cpu_pause();
-        before = warp_word;
-        now = rdtsc_ordered();
-        if (now < before && before - now > warp_worst)
-            warp_worst = before - now;
-        warp_word = now;
-        warp_turn++;
-    }
-    return warp_worst;
 }

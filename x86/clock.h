@@ -19,10 +19,4 @@ void clock_delay_us(uint32_t us);
 /* Seconds since 1970 by the battery clock (UTC); 0 if it says nonsense. */
 uint64_t clock_read_rtc(void);
 
-/*
- * Compares the TSCs of the boot CPU and one that comes up: both call it, the same number of times, `leader`
- * on the boot CPU. Gives the largest step backwards that either saw, in ticks.
- */
-uint64_t clock_warp_check(bool leader);
-
 #endif

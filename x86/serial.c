@@ -36,7 +36,7 @@ enum uart_reg {
 
 #define UART_CLOCK     115200u   /* divisor 1 */
 #define SEND_TURNS     200000u   /* polls until a byte is given up */
-#define RECEIVE_BURST  64u       /* bytes taken in one go */
+#define RECEIVE_MOST   4096u     /* bytes taken in one go: more than any FIFO has */
 #define POLL_NS        MS(20)
 
 static struct {
@@ -131,9 +131,10 @@ void serial_write(const char *s, size_t n)
     }
 }
 
+/* Until nothing is left: the interrupt is an edge, which comes only after the line has fallen. */
 static void receive(void)
 {
-    for (unsigned i = 0; i < RECEIVE_BURST && uart_read(UART_STATUS) & STATUS_RECEIVED; i++)
+    for (unsigned i = 0; i < RECEIVE_MOST && uart_read(UART_STATUS) & STATUS_RECEIVED; i++)
         console_input((char)uart_read(UART_DATA));
 }
 
