@@ -75,19 +75,37 @@ def shared():
 def dom0(request, shared):
     """A booted dom0, shared with other tests. A module's MACHINE (a dictionary) says how it differs from the usual."""
     machine = shared.get(request.node, getattr(request.module, "MACHINE", {}))
-    free = machine.free_memory()
+    try:
+        if machine.kept and machine.kept.module != request.module.__name__:
+            machine.kept.destroy()
+            machine.kept.gone()
+            machine.kept = None
+        machine.baseline = machine.free_memory()
+    except Exception:
+        shared.drop()
+        raise
     yield machine
     if failed(request.node):
         shared.drop()
         return
     try:
         for name in machine.domains():
-            if name != "Domain-0":
+            if name != "Domain-0" and not (machine.kept and machine.kept.name == name):
                 machine.run(f"xl destroy {name}")
-        machine.wait(f"[ $(xl info free_memory) = {free} ]", 60, f"free memory of {free} MiB again")
+        machine.wait(f"[ $(xl info free_memory) = {machine.baseline} ]", 60, f"free memory of {machine.baseline} MiB again")
     except Exception:
         shared.drop()
         raise
+
+
+@pytest.fixture
+def guest(request, dom0):
+    """A running guest with two vCPUs that the tests of a module share. They leave it running, under its name."""
+    if not dom0.kept:
+        dom0.kept = dom0.guest("g", vcpus=2).boot()
+        dom0.kept.module = request.module.__name__
+        dom0.baseline = dom0.free_memory()
+    return dom0.kept
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 import tarfile
+import time
 
 import pexpect
 
@@ -34,7 +35,8 @@ CPU = "EPYC,-smap,-monitor"
 # What the hypervisor and dom0's kernel print may stand in the middle of a command's output.
 NOISE = re.compile(r"\(XEN\) [^\n]*\n|\[ *\d+\.\d{6}\] [^\n]*\n")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-FAILURES = ["dom0-start: FAILED", "dom0-initrd: FAILED", r"Panic on CPU", r"Kernel panic - not syncing"]
+FAILURES = ["dom0-start: FAILED", "dom0-initrd: FAILED", r"Panic on CPU", r"\*\*\* panic:", r"\(XEN\) [^\n]*\. Halted\.",
+            "Kernel panic - not syncing"]
 
 
 class MachineError(Exception):
@@ -118,7 +120,8 @@ class Machine(Console):
         self.log = LOGS / f"{name}.log"
         if files:
             self.disks.append(("virtio", pack_files(self.log.with_suffix(".tar"), files)))
-        self.guests = []
+        self.kept = None        # a guest that outlives a test
+        self.baseline = None    # free memory that each test must leave
         super().__init__(None)
 
     def command_line(self):
@@ -260,7 +263,7 @@ class Guest(Console):
 
     def __init__(self, machine, name, config, settings):
         super().__init__(machine.child)
-        self.machine, self.name, self.attached, self.prepared = machine, name, False, False
+        self.machine, self.name, self.prepared = machine, name, False
         settings = {"name": name, "extra": f"console=hvc0 name={name} {settings.pop('args', '')}",
                     **self.DEFAULTS, **settings}
         lines = [f"{key} = {value!r}".replace("'", '"') for key, value in settings.items() if value is not None]
@@ -294,7 +297,6 @@ class Guest(Console):
     def attach(self):
         """Attaches to the guest's console. The first time, makes its shell a plain loop without line editing."""
         self.type(f"xl console {self.name}")
-        self.attached = True
         if not self.prepared:
             self.child.sendline("")
             self.expect([f"guest:{self.name}# "], COMMAND)
@@ -305,10 +307,15 @@ class Guest(Console):
 
     def detach(self):
         """Leaves the guest's console (Ctrl-]) and comes back to dom0's shell."""
-        if self.attached:
-            self.attached = False
+        for pause in (0.3, 2, 5, 20):
+            # xl looks for Ctrl-] only in a read of its own, so nothing may follow it closely.
             self.child.send("\x1d")
-            self.machine.run("true")
+            time.sleep(pause)
+            self.child.send("\n")
+            self.type("echo on-$(hostname)")
+            if self.machine.expect([r"on-dom0\r*\n", r"on-\w+\r*\n"], COMMAND) == 0:
+                return
+        raise MachineError("cannot leave the console")
 
     def run(self, command, timeout=COMMAND, check=True):
         """Runs a one-line command in the guest, attaching to its console for it."""

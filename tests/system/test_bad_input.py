@@ -16,9 +16,9 @@ def truncated(path, size):
 
 
 def refused_at_boot(m, words):
-    """The hypervisor says why it stops (on the reference: that it stops), and no dom0 starts."""
+    """One line names the thing and the remedy (the reference only panics), and no dom0 starts."""
     m.start()
-    m.expect([r"\(XEN\) Panic on CPU" if REFERENCE else rf"\(XEN\) [^\n]*(?i:{words})[^\n]*\n"], COMMAND)
+    m.expect([r"\(XEN\) Panic on CPU" if REFERENCE else rf"\(XEN\) [^\n]*(?i:{words})[^\n]*\. Halted\.\r*\n"], COMMAND)
     m.drain(8)
     log = m.log.read_text()
     assert "dom0-initrd" not in log and "Linux version" not in log
@@ -26,28 +26,26 @@ def refused_at_boot(m, words):
 
 @pytest.mark.parametrize("size", [1000, 4_000_000])
 def test_boot_truncated_kernel(machine, tmp_path, size):
-    refused_at_boot(machine(modules=f"{truncated(tmp_path / 'kernel', size)} console=hvc0,{INITRD}"), "kernel.*(truncated|damaged|short|corrupt)")
+    refused_at_boot(machine(modules=f"{truncated(tmp_path / 'kernel', size)} console=hvc0,{INITRD}"), "kernel")
 
 
-def test_boot_not_a_pv_kernel(machine):
-    refused_at_boot(machine(modules=f"/bin/busybox console=hvc0,{INITRD}"), "kernel.*(PV|note)")
-
-
-def test_boot_not_a_kernel(machine):
-    refused_at_boot(machine(modules=f"/etc/passwd console=hvc0,{INITRD}"), "kernel.*(ELF|bzImage|format|unsupported)")
+@pytest.mark.parametrize("path", ["/bin/busybox", "/etc/passwd"])
+def test_boot_not_a_pv_kernel(machine, path):
+    refused_at_boot(machine(modules=f"{path} console=hvc0,{INITRD}"), "kernel")
 
 
 def test_boot_no_module(machine):
-    refused_at_boot(machine(modules=""), "no .*(module|kernel)|(module|kernel).*missing")
+    refused_at_boot(machine(modules=""), "module")
 
 
+# The reference gives dom0 what there is when more is asked for.
 @pytest.mark.parametrize("memory", [4] if REFERENCE else [4, 1 << 20])
 def test_boot_impossible_dom0_mem(machine, memory):
     refused_at_boot(machine(memory=1024, dom0_memory=memory), "dom0_mem")
 
 
 def test_boot_too_little_memory(machine):
-    refused_at_boot(machine(memory=64, dom0_memory=48), "memory|dom0_mem")
+    refused_at_boot(machine(memory=64, dom0_memory=60), "memory")
 
 
 def refused(dom0, guest, words):
@@ -104,8 +102,7 @@ def test_guest_panics(dom0):
     guest.attach()
     guest.child.sendline("echo c > /proc/sysrq-trigger")
     dom0.expect(["Kernel panic - not syncing"], COMMAND)
-    guest.child.send("\x1d")
-    dom0.run("true")
+    guest.detach()
     guest.gone(GUEST)
     assert neighbour.out("echo alive") == "alive"
 
@@ -115,8 +112,7 @@ def test_guest_crash_preserved(dom0):
     guest.attach()
     guest.child.sendline("echo c > /proc/sysrq-trigger")
     dom0.expect(["Kernel panic - not syncing"], COMMAND)
-    guest.child.send("\x1d")
-    dom0.run("true")
+    guest.detach()
     dom0.wait("xl list crash | grep -q -- '---.*c'", 60, "the state 'crashed'")
     guest.destroy()
     guest.gone()
