@@ -165,6 +165,7 @@ static void take_registers(struct vcpu *v, const struct vcpu_guest_context *c)
     r->cs = (uint16_t)(r->cs | 3);
     r->ss = r->ss & 0xfffc ? (uint16_t)(r->ss | 3) : FLAT_KERNEL_SS;
     r->rflags = (r->rflags & ~(X86_EFLAGS_IOPL | X86_EFLAGS_VM | X86_EFLAGS_NT)) | X86_EFLAGS_IF | X86_EFLAGS_MBS;
+    v->iopl = (unsigned)(c->user_regs.rflags >> 12) & 3;
     v->ds = c->user_regs.ds;
     v->es = c->user_regs.es;
     v->fs = c->user_regs.fs;
