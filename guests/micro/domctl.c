@@ -31,14 +31,14 @@ long sysctl(uint32_t cmd)
     return hypercall(__HYPERVISOR_sysctl, &sc);
 }
 
-long domain_create(unsigned long kib)
+long domain_create(unsigned long kib, unsigned int vcpus)
 {
     domid_t dom;
     long rc;
 
     domctl_clear();
     dc.u.createdomain.ssidref = 12;
-    dc.u.createdomain.max_vcpus = 1;
+    dc.u.createdomain.max_vcpus = vcpus;
     dc.u.createdomain.max_evtchn_port = 1023;
     dc.u.createdomain.max_grant_frames = -1;
     dc.u.createdomain.max_maptrack_frames = -1;
@@ -48,7 +48,7 @@ long domain_create(unsigned long kib)
         return rc;
     dom = dc.domain;
     domctl_clear();
-    dc.u.max_vcpus.max = 1;
+    dc.u.max_vcpus.max = vcpus;
     rc = domctl(XEN_DOMCTL_max_vcpus, dom);
     dc.u.max_mem.max_memkb = kib;
     rc = rc ?: domctl(XEN_DOMCTL_max_mem, dom);

@@ -18,8 +18,8 @@ long sysctl(uint32_t cmd);
 void domctl_clear(void);
 void sysctl_clear(void);
 
-/* A paused PV domain with one vCPU, max_mem of `kib` and grant tables; gives its id or a negative errno. */
-long domain_create(unsigned long kib);
+/* A paused PV domain with max_mem of `kib` and grant tables; gives its id or a negative errno. */
+long domain_create(unsigned long kib, unsigned int vcpus);
 void domain_destroy(domid_t dom);
 
 #endif

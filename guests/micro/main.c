@@ -16,6 +16,7 @@
 
 #include <xen/sched.h>
 
+#include "child.h"
 #include "event.h"
 #include "mm.h"
 #include "trap.h"
@@ -157,7 +158,9 @@ void guest_main(struct start_info *si)
 {
     const struct test *t;
 
+    child_keep_data();
     start_info = si;
+    console_init();
     print("hello from the micro guest\n");
     if (option_is("only", "hello"))
         finish();

@@ -1,14 +1,49 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Text out of the guest: a small printf over console_io, and the string functions a compiler expects. */
+/* Text out of the guest: a small printf over console_io or the console ring, and the usual string functions. */
 
 #include <stdarg.h>
 
 #include "micro.h"
 
+#include <xen/event_channel.h>
+#include <xen/io/console.h>
+#include <xen/sched.h>
+
+#include "mm.h"
+
 struct line {
     char text[512];
     size_t len;
 };
+
+static struct xencons_interface *ring;
+
+void console_init(void)
+{
+    if (!is_dom0())
+        ring = (void *)(VIRT_BASE + (m2p(start_info->console.domU.mfn) << 12));
+}
+
+/* Waits for room as long as it takes: whoever reads the ring decides the pace. */
+static void ring_write(const char *text, size_t len)
+{
+    struct evtchn_send notify = { .port = start_info->console.domU.evtchn };
+    XENCONS_RING_IDX prod = ring->out_prod;
+
+    while (len) {
+        if (prod - __atomic_load_n(&ring->out_cons, __ATOMIC_ACQUIRE) < sizeof(ring->out)) {
+            ring->out[MASK_XENCONS_IDX(prod, ring->out)] = *text++;
+            prod++;
+            len--;
+            continue;
+        }
+        __atomic_store_n(&ring->out_prod, prod, __ATOMIC_RELEASE);
+        hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &notify);
+        hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+    }
+    __atomic_store_n(&ring->out_prod, prod, __ATOMIC_RELEASE);
+    hypercall(__HYPERVISOR_event_channel_op, EVTCHNOP_send, &notify);
+}
 
 static void put(struct line *l, char c)
 {
@@ -81,7 +116,10 @@ void print(const char *fmt, ...)
     va_start(ap, fmt);
     format(&l, fmt, ap);
     va_end(ap);
-    hypercall(__HYPERVISOR_console_io, CONSOLEIO_write, l.len, l.text);
+    if (ring)
+        ring_write(l.text, l.len);
+    else
+        hypercall(__HYPERVISOR_console_io, CONSOLEIO_write, l.len, l.text);
 }
 
 void *memset(void *p, int c, size_t n)

@@ -51,7 +51,7 @@ TEST(create_and_destroy)
 
     if (!is_dom0())
         return;
-    dom = domain_create(4096);
+    dom = domain_create(4096, 1);
     if (!EXPECT_GE(dom, 1))
         return;
     EXPECT_EQ(info((domid_t)dom), 0);
@@ -77,7 +77,7 @@ TEST(create_and_destroy)
     domain_destroy((domid_t)dom);
     EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, (domid_t)dom), -XEN_ESRCH);
     EXPECT_EQ(info((domid_t)dom), -XEN_ESRCH);
-    next = domain_create(4096);
+    next = domain_create(4096, 1);
     EXPECT_EQ(next, dom + 1);
     domain_destroy((domid_t)next);
 }
@@ -136,7 +136,7 @@ TEST(id_in_use)
 
     if (!is_dom0())
         return;
-    dom = domain_create(4096);
+    dom = domain_create(4096, 1);
     domctl_clear();
     dc.u.createdomain.max_vcpus = 1;
     EXPECT_EQ(domctl(XEN_DOMCTL_createdomain, (domid_t)dom), -XEN_EEXIST);
@@ -149,7 +149,7 @@ TEST(vcpus)
 
     if (!is_dom0())
         return;
-    dom = domain_create(4096);
+    dom = domain_create(4096, 1);
     domctl_clear();
     dc.u.max_vcpus.max = 2;
     EXPECT_EQ(domctl(XEN_DOMCTL_max_vcpus, (domid_t)dom), -XEN_EINVAL);
@@ -177,7 +177,7 @@ TEST(affinity)
 
     if (!is_dom0())
         return;
-    dom = domain_create(4096);
+    dom = domain_create(4096, 1);
     domctl_clear();
     dc.u.vcpuaffinity.flags = XEN_VCPUAFFINITY_HARD | XEN_VCPUAFFINITY_SOFT;
     dc.u.vcpuaffinity.cpumap_hard.nr_bits = 8;
@@ -211,7 +211,7 @@ TEST(context)
 
     if (!is_dom0())
         return;
-    dom = domain_create(4096);
+    dom = domain_create(4096, 1);
     domctl_clear();
     set_xen_guest_handle(dc.u.vcpucontext.ctxt, &ctx);
     EXPECT_EQ(domctl(XEN_DOMCTL_getvcpucontext, (domid_t)dom), -XEN_ENODATA);
@@ -234,7 +234,7 @@ TEST(settings)
 
     if (!is_dom0())
         return;
-    dom = domain_create(4096);
+    dom = domain_create(4096, 1);
     domctl_clear();
     dc.u.address_size.size = 64;
     EXPECT_EQ(domctl(XEN_DOMCTL_set_address_size, (domid_t)dom), 0);
@@ -288,7 +288,7 @@ TEST(scheduler)
 
     if (!is_dom0())
         return;
-    dom = domain_create(4096);
+    dom = domain_create(4096, 1);
     domctl_clear();
     dc.u.scheduler_op.sched_id = XEN_SCHEDULER_CREDIT2;
     dc.u.scheduler_op.cmd = XEN_DOMCTL_SCHEDOP_getinfo;
@@ -320,7 +320,7 @@ TEST(cpu_policy)
 
     if (!is_dom0())
         return;
-    dom = domain_create(4096);
+    dom = domain_create(4096, 1);
     domctl_clear();
     EXPECT_EQ(domctl(XEN_DOMCTL_get_cpu_policy, (domid_t)dom), 0);
     obs("max_leaves", dc.u.cpu_policy.nr_leaves);
@@ -349,7 +349,7 @@ TEST(shadow_and_paging)
 
     if (!is_dom0())
         return;
-    dom = domain_create(4096);
+    dom = domain_create(4096, 1);
     domctl_clear();
     dc.u.shadow_op.op = XEN_DOMCTL_SHADOW_OP_OFF;
     EXPECT_EQ(domctl(XEN_DOMCTL_shadow_op, (domid_t)dom), -XEN_EINVAL);

@@ -233,6 +233,8 @@ TEST(array_grows)
         return;
     for (i = 0; i < 1100 && p >= 0; i++)
         p = port_bind_ipi(0);
+    if (p == -XEN_ENOSPC)               /* a domU may have only 1023 */
+        return leave();
     EXPECT_EQ(p, 1100);
     EXPECT_EQ(port_send(1050), 0);
     obs("unmask_without_word", port_unmask(1050));

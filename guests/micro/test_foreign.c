@@ -5,24 +5,16 @@
 
 #include "domctl.h"
 #include "event.h"
+#include "foreign.h"
 #include "grant.h"
 #include "trap.h"
 
 #include <xen/memory.h>
 
-#define PAGES  64
-#define WINDOW (SCRATCH + 0x200000000UL)
+#define PAGES 64
 
 static domid_t dom;
 static xen_pfn_t mfns[PAGES];
-
-static long populate(domid_t d, xen_pfn_t *frames, unsigned int n, unsigned int order)
-{
-    struct xen_memory_reservation r = { .nr_extents = n, .extent_order = order, .domid = d };
-
-    set_xen_guest_handle(r.extent_start, frames);
-    return hypercall(__HYPERVISOR_memory_op, XENMEM_populate_physmap, &r);
-}
 
 /* A domain with PAGES frames, pfn 0 up. */
 static bool create(void)
@@ -32,7 +24,7 @@ static bool create(void)
 
     if (!is_dom0())
         return false;
-    d = domain_create(PAGES * 4 + 64);
+    d = domain_create(PAGES * 4 + 64, 1);
     if (!EXPECT_GE(d, 1))
         return false;
     dom = (domid_t)d;
@@ -41,32 +33,10 @@ static bool create(void)
     return EXPECT_EQ(populate(dom, mfns, PAGES, 0), PAGES);
 }
 
-static long foreign_update(uint64_t ptr, uint64_t val)
-{
-    struct mmu_update req = { .ptr = ptr, .val = val };
-
-    return mmu_updates(&req, 1, NULL, dom);
-}
-
 /* Maps one frame of the domain at WINDOW + index pages. */
 static long foreign_map(unsigned int index, uint64_t mfn, uint64_t flags)
 {
-    static bool tables;
-    uint64_t va = WINDOW + index * PAGE_SIZE;
-    long rc;
-
-    if (!tables) {
-        EXPECT_EQ(map(WINDOW, 0), 0);
-        tables = true;
-    }
-    rc = foreign_update(maddr_of(pte_of((void *)va, 1)), mfn << 12 | flags);
-    mmuext(MMUEXT_INVLPG_LOCAL, va, 0);
-    return rc;
-}
-
-static void unmap_window(unsigned int index)
-{
-    EXPECT_EQ(update_va((void *)(WINDOW + index * PAGE_SIZE), 0, UVMF_INVLPG), 0);
+    return window_map(dom, index, mfn, flags);
 }
 
 static long type_of(uint64_t mfn)
@@ -121,7 +91,7 @@ TEST(superpage_populate)
 
     if (!is_dom0())
         return;
-    d = domain_create(4096);
+    d = domain_create(4096, 1);
     dom = (domid_t)d;
     EXPECT_EQ(populate(dom, &base, 1, 9), 1);
     EXPECT_EQ(base & 511, 0);
@@ -147,8 +117,8 @@ TEST(map_and_write)
     EXPECT(update_va((void *)(WINDOW + 2 * PAGE_SIZE), mfns[3] << 12 | PTE_FLAGS, 0) < 0);
     obs("theirs_as_ours", update_va((void *)(WINDOW + 2 * PAGE_SIZE), mfns[3] << 12 | PTE_FLAGS, 0));
     obs("ours_as_theirs", foreign_map(2, mfn_of(boot_l4()), PTE_RO_FLAGS));
-    unmap_window(0);
-    unmap_window(1);
+    window_unmap(0);
+    window_unmap(1);
     domain_destroy(dom);
 }
 
@@ -168,9 +138,9 @@ TEST(dying_while_mapped)
     EXPECT(foreign_map(1, mfns[4], PTE_FLAGS) < 0);             /* nothing new */
     obs("map_of_dying", foreign_map(1, mfns[3], PTE_FLAGS));
     ((uint64_t *)WINDOW)[1] = 5;
-    unmap_window(0);
+    window_unmap(0);
     if (pte_of((void *)(WINDOW + PAGE_SIZE), 1) && *pte_of((void *)(WINDOW + PAGE_SIZE), 1))
-        unmap_window(1);
+        window_unmap(1);
     domctl_clear();
     EXPECT_EQ(domctl(XEN_DOMCTL_getdomaininfo, dom), -XEN_ESRCH);
 }
@@ -192,7 +162,7 @@ TEST(page_tables)
     w[3 * 512 + 1] = mfns[0] << 12 | PTE_RO_FLAGS | PTE_U;
     EXPECT_EQ(foreign_pin(MMUEXT_PIN_L4_TABLE, mfns[0]), -XEN_EINVAL);          /* still mapped writable */
     for (i = 0; i < 4; i++)
-        unmap_window(i);
+        window_unmap(i);
     EXPECT_EQ(type_of(mfns[0]), 0);
     EXPECT_EQ(foreign_pin(MMUEXT_PIN_L4_TABLE, mfns[0]), 0);
     EXPECT_EQ(type_of(mfns[0]), 0xc0000000);                    /* L4, pinned */
@@ -205,7 +175,7 @@ TEST(page_tables)
     EXPECT_EQ(foreign_map(0, mfns[0], PTE_FLAGS), -XEN_EBUSY);
     EXPECT_EQ(foreign_map(0, mfns[0], PTE_RO_FLAGS), 0);
     EXPECT_EQ(w[0] & PTE_ADDR, mfns[1] << 12);
-    unmap_window(0);
+    window_unmap(0);
     /* tools may write single entries; they are checked */
     EXPECT_EQ(foreign_pin(MMUEXT_UNPIN_TABLE, mfns[0]), 0);
     EXPECT_EQ(type_of(mfns[0]), 0);
@@ -244,7 +214,7 @@ TEST(vcpu_context)
     w[1024] = mfns[3] << 12 | PTE_FLAGS | PTE_U;
     w[1536] = mfns[10] << 12 | PTE_FLAGS | PTE_U;
     for (i = 0; i < 4; i++)
-        unmap_window(i);
+        window_unmap(i);
     memset(&ctx, 0, sizeof(ctx));
     ctx.flags = VGCF_IN_KERNEL | VGCF_online;
     ctx.user_regs.rflags = 0x200;
@@ -326,7 +296,7 @@ TEST(grants)
     set_xen_guest_handle(r.frame_list, &frame);
     EXPECT_EQ(hypercall(__HYPERVISOR_memory_op, XENMEM_acquire_resource, &r), 0);
     EXPECT_NE(frame, 0);
-    EXPECT_EQ(map(WINDOW, 0), 0);
+    window_map(dom, 0, 0, 0);
     req = (struct mmu_update){ .ptr = maddr_of(pte_of((void *)WINDOW, 1)) | MMU_PT_UPDATE_NO_TRANSLATE,
                                .val = frame << 12 | PTE_FLAGS };
     EXPECT_EQ(mmu_updates(&req, 1, NULL, dom), 0);
@@ -341,7 +311,7 @@ TEST(grants)
     window[0] = 3;
     EXPECT_EQ(gt[1].flags, GTF_permit_access | GTF_reading | GTF_writing);
     /* dying with a grant mapped here */
-    unmap_window(0);
+    window_unmap(0);
     EXPECT_EQ(domctl(XEN_DOMCTL_pausedomain, dom), 0);
     EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, dom), 0);
     domctl_clear();

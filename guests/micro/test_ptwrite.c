@@ -14,6 +14,7 @@ static void setup(void)
     if (!page)
         page = page_alloc();
     entry = pte_of(page, 1);
+    EXPECT_EQ(hypercall(__HYPERVISOR_vm_assist, VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0);
     EXPECT_EQ(make_writable(page), 0);
     trap_forget();
 }
@@ -177,8 +178,9 @@ TEST(other_addressing)
     TRY("mov %2, 0x10(%0,%1,8)", : : "r"(base - 0x10), "r"(index / 8), "r"(pte(PTE_FLAGS)) : "memory");
     EXPECT_EQ(trap_seen.count, 0);
     EXPECT_EQ(stored(), pte(PTE_FLAGS));
-    TRY("mov %%r9, -0x1000(%0)", : : "r"(U(entry) + 0x1000), "r"(0) : "memory");
+    TRY("mov %1, -0x1000(%0)", : : "r"(U(entry) + 0x1000), "r"(0UL) : "memory");
     EXPECT_EQ(trap_seen.count, 0);
+    EXPECT_EQ(stored(), 0);
     EXPECT_EQ(make_writable(page), 0);
 }
 
@@ -191,4 +193,19 @@ TEST(string_store)
     TRY("stosq", : "+D"(to) : "a"(pte(PTE_RO_FLAGS)) : "memory");
     obs("stosq", trap_vector());
     EXPECT_EQ(make_writable(page), 0);
+}
+
+/* All of this is an assist that a guest asks for (dom0 may have it always). */
+TEST(needs_the_assist)
+{
+    setup();
+    EXPECT_EQ(hypercall(__HYPERVISOR_vm_assist, VMASST_CMD_disable, VMASST_TYPE_writable_pagetables), 0);
+    TRY("mov %1, (%0)", : : "r"(entry), "r"(pte(PTE_RO_FLAGS)) : "memory");
+    if (is_dom0()) {
+        obs("dom0_without", trap_vector());
+    } else {
+        EXPECT_EQ(trap_vector(), 14);
+        EXPECT_EQ(trap_seen.regs.error, 3);
+    }
+    EXPECT_EQ(hypercall(__HYPERVISOR_vm_assist, VMASST_CMD_enable, VMASST_TYPE_writable_pagetables), 0);
 }

@@ -57,7 +57,7 @@ TEST(free_pages)
     SKIP_UNLESS_DOM0;
     EXPECT_EQ(sysctl(XEN_SYSCTL_physinfo), 0);
     before = sc.u.physinfo.free_pages;
-    dom = domain_create(4096);
+    dom = domain_create(4096, 1);
     sysctl_clear();
     EXPECT_EQ(sysctl(XEN_SYSCTL_physinfo), 0);
     with = sc.u.physinfo.free_pages;
@@ -76,8 +76,8 @@ TEST(getdomaininfolist)
     long a, b;
 
     SKIP_UNLESS_DOM0;
-    a = domain_create(4096);
-    b = domain_create(4096);
+    a = domain_create(4096, 1);
+    b = domain_create(4096, 1);
     sc.u.getdomaininfolist.max_domains = 8;
     set_xen_guest_handle(sc.u.getdomaininfolist.buffer, list);
     EXPECT_EQ(sysctl(XEN_SYSCTL_getdomaininfolist), 0);

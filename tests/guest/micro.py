@@ -23,12 +23,13 @@ CPU = "EPYC,-smap,-monitor"
 COMMAND_LINE = "console=com1 com1=115200,8n1 dom0_mem=64M,max:64M dom0_max_vcpus=2 loglvl=all guest_loglvl=all"
 LIMIT = 180
 
-OK = re.compile(r"^ok \d+ (\S+)")
-NOT_OK = re.compile(r"^not ok \d+ (\S+?):? (.*)")
-OBSERVATION = re.compile(r"^obs (\S+) (.*)")
+# What the guest's own guest says comes with "domU " before it.
+OK = re.compile(r"^(domU )?ok \d+ (\S+)")
+NOT_OK = re.compile(r"^(domU )?not ok \d+ (\S+?):? (.*)")
+OBSERVATION = re.compile(r"^(domU )?obs (\S+) (.*)")
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed")
 # The end of the hypervisor itself, which no guest may cause.
-HYPERVISOR_DEAD = re.compile(r"Panic on CPU|FATAL (TRAP|PAGE FAULT)|Xen BUG at|Assertion .* failed")
+HYPERVISOR_DEAD = re.compile(r"\*\*\* panic|Panic on CPU|FATAL (TRAP|PAGE FAULT)|Xen BUG at|Assertion .* failed")
 
 
 class Boot:
@@ -39,13 +40,17 @@ class Boot:
         self.passed, self.failed, self.observed, self.finished = [], {}, [], False
         for line in lines:
             if match := OK.match(line):
-                self.passed.append(match[1])
+                self.passed.append(self.name(match))
             elif match := NOT_OK.match(line):
-                self.failed.setdefault(match[1], []).append(match[2])
+                self.failed.setdefault(self.name(match), []).append(match[3])
             elif match := OBSERVATION.match(line):
-                self.observed.append((match[1], match[2]))
+                self.observed.append((self.name(match), match[3]))
             elif SUMMARY.match(line):
                 self.finished = True
+
+    @staticmethod
+    def name(match):
+        return ("domU." if match[1] else "") + match[2]
 
     def says(self, pattern):
         return any(re.search(pattern, line) for line in self.lines)
@@ -86,6 +91,8 @@ def boot(args="", hypervisor=None, until=None, limit=LIMIT):
             text += data
             if until and re.search(until.encode(), text):
                 break
+            if HYPERVISOR_DEAD.search(text[-8192:].decode(errors="replace")):
+                end = min(end, time.monotonic() + 2)    # the rest of its message
     finally:
         machine.kill()
         machine.wait()
