@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a guest asks about its vCPUs: <xen/vcpu.h>. The vCPU is the second argument, the structure the third. */
+/*
+ * What a guest asks about its vCPUs: <xen/vcpu.h>. The vCPU is the second argument, the structure the third.
+ */
 #include "abi/hypercall.h"
 #include "core/cpumask.h"
 #include "core/frame.h"
@@ -136,8 +138,10 @@ static long register_info(struct hypercall *hc, void *arg)
     if (v != hc->v && !(atomic_load(&v->pause) & PAUSE_DOWN))
         return refuse(hc->v, -EINVAL, "vcpu_info of vCPU %u, which is up", v->id);
     err = vcpu_info_register(v, mfn(a->mfn), a->offset);
+    if (err == -ERESTART)
+        return err;
     if (err)
-        return err == -ERESTART ? err : refuse(hc->v, err, "vcpu_info of vCPU %u at frame %#lx+%#x", v->id, a->mfn, a->offset);
+        return refuse(hc->v, err, "vcpu_info of vCPU %u at frame %#lx+%#x", v->id, a->mfn, a->offset);
     time_update_vcpu(v);
     return 0;
 }

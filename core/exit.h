@@ -4,8 +4,8 @@
 #define CORE_EXIT_H
 
 /*
- * Called by the machine at the end of each entry. On return the current vCPU's registers and memory are loaded, its frame
- * is ready to be entered, and nothing is left to do.
+ * Called by the machine at the end of each entry. On return the current vCPU's registers and memory are
+ * loaded, its frame is ready to be entered, and nothing is left to do.
  */
 void core_exit(void);
 

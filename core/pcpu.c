@@ -14,8 +14,8 @@ void pcpu_raise(unsigned cpu, uint32_t work)
     uint32_t before = atomic_fetch_or(&c->work, work);
 
     /*
-     * This CPU is in the hypervisor and looks on its way out. Another one needs the kick only for the first bit: whoever
-     * set that has sent it, or the CPU set it itself and will look; it takes all bits at once.
+     * This CPU is in the hypervisor and looks on its way out. Another one needs the kick only for the first
+     * bit: whoever set that has sent it, or the CPU set it itself and will look; it takes all bits at once.
      */
     if (cpu != this_pcpu()->id && !before)
         machine_kick(cpu);

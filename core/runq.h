@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Run queues: who waits for a CPU, in what order, and how much time each has had. For core/sched.c and core/sched_cap.c only.
+ * Run queues: who waits for a CPU, in what order, and how much time each has had. For core/sched.c and
+ * core/sched_cap.c only.
  *
- * Virtual time. A vCPU's vtime grows by (time it ran) * VTIME_SCALE / weight. A CPU runs the vCPU of its queue whose vtime is
- * least, so over time each gets time in proportion to its weight. One that slept comes back at most BONUS behind the queue's
- * clock: it runs soon, but has not saved up time.
+ * Virtual time. A vCPU's vtime grows by (time it ran) * VTIME_SCALE / weight. A CPU runs the vCPU of its
+ * queue whose vtime is least, so over time each gets time in proportion to its weight. One that slept comes
+ * back at most BONUS behind the queue's clock: it runs soon, but has not saved up time.
  *
- * Several CPUs. clock + skew tells how far the vCPUs of a queue came; that of each queue is at most DRIFT behind the farthest.
- * So vtime + skew orders vCPUs of different queues, and no queue can fall so far behind that its vCPUs would have
- * a claim on all other CPUs.
+ * Several CPUs. clock + skew tells how far the vCPUs of a queue came; that of each queue is at most DRIFT
+ * behind the farthest. So vtime + skew orders vCPUs of different queues, and no queue can fall so far behind
+ * that its vCPUs would have a claim on all other CPUs.
  *
  * While no RUNQ lock is held (sched_check() tests them):
  *   S1  a vCPU is QUEUED in the queue of v->cpu, RUNNING as its `curr`, or in neither
  *   S2  a queue is sorted by vtime; nr is its length
  *   S3  who waits or runs has v->pause == 0, but for the moment before the sleeper has the lock
  *   S4  v->cpu changes only while v->running_on == -1, or together with it
- * v->cpu, v->sched and v->runstate change under the lock of v->cpu's queue; v->cpu under those of both queues.
+ * v->cpu, v->sched and v->runstate change under the lock of v->cpu's queue; v->cpu under those of both
+ * queues.
  */
 #ifndef CORE_RUNQ_H
 #define CORE_RUNQ_H

@@ -2,9 +2,10 @@
 /*
  * Who runs where: weighted fair scheduling over one queue a CPU (core/runq.h).
  *
- * At each choice a CPU compares its own first vCPU with the first ones that wait elsewhere, and pulls one that is well
- * behind; an idle CPU pulls any. This is what one common queue would do, a slice late and without its lock. A CPU with a single
- * vCPU has no slice timer unless somebody waits somewhere; then whoever queues him tells such a CPU.
+ * At each choice a CPU compares its own first vCPU with the first ones that wait elsewhere, and pulls one
+ * that is well behind; an idle CPU pulls any. This is what one common queue would do, a slice late and
+ * without its lock. A CPU with a single vCPU has no slice timer unless somebody waits somewhere; then whoever
+ * queues him tells such a CPU.
  */
 #include "core/sched.h"
 
@@ -87,8 +88,8 @@ static void arm_slice(struct runq *q)
 }
 
 /*
- * Somebody waits: a CPU that expects nobody takes part from now on, if he may run there. One at a time: as long as he waits
- * more will be told, and a short wait does not disturb them all.
+ * Somebody waits: a CPU that expects nobody takes part from now on, if he may run there. One at a time: as
+ * long as he waits more will be told, and a short wait does not disturb them all.
  */
 static void tell_untimed(cpumask_t hard)
 {
@@ -100,7 +101,7 @@ static void tell_untimed(cpumask_t hard)
 
 /* ---- Waking ---- */
 
-/* Where v should run next: where it may; best where it likes to, idle, and where it was. A hint: nothing is locked. */
+/* Where v should run next: where it may; best where it likes to, idle, and where it was. A hint. */
 static unsigned place(const struct vcpu *v)
 {
     cpumask_t hard = hard_of(v) & pcpu_online, soft = hard & soft_of(v), idle = atomic_load(&idle_cpus);
@@ -121,7 +122,10 @@ static unsigned place(const struct vcpu *v)
     return best;
 }
 
-/* s came into q, whose curr is charged up to now: it makes way if s is clearly behind, but not before it had its minimum. */
+/*
+ * s came into q, whose curr is charged up to now: it makes way if s is clearly behind, but not before it had
+ * its minimum.
+ */
 static void preempt(struct runq *q, const struct sched_vcpu *s, uint64_t now)
 {
     uint64_t earliest = q->began + ratelimit_ns();
@@ -136,7 +140,7 @@ static void preempt(struct runq *q, const struct sched_vcpu *s, uint64_t now)
     }
 }
 
-/* Puts s, which is OFF, into q, and sees to it that somebody looks at it. q locked, and the queue of s->v->cpu. */
+/* Puts s, which is OFF, into q, and sees to it that somebody looks at it. q and its old queue locked. */
 static void enqueue(struct runq *q, struct sched_vcpu *s, uint64_t now)
 {
     cpumask_t others = hard_of(s->v) & ~cpumask_of(q->cpu), idle;
@@ -235,7 +239,10 @@ static void put_curr(struct runq *q, uint64_t now)
     }
 }
 
-/* The first of `from` that may run on q's CPU and is less far than `limit`; best one that likes it there. Both locked. */
+/*
+ * The first of `from` that may run on q's CPU and is less far than `limit`; best one that likes it there.
+ * Both locked.
+ */
 static struct sched_vcpu *find_movable(const struct runq *from, const struct runq *q, uint64_t limit)
 {
     struct sched_vcpu *s, *second = NULL;
@@ -269,7 +276,10 @@ static bool pull_from(struct runq *from, struct runq *q, uint64_t limit)
     return s != NULL;
 }
 
-/* Takes one vCPU over that waits elsewhere, if it should run before what q has. q not locked; only this CPU empties it. */
+/*
+ * Takes one vCPU over that waits elsewhere, if it should run before what q has. q not locked; only this CPU
+ * empties it.
+ */
 static void pull(struct runq *q)
 {
     uint64_t head = atomic_load_explicit(&q->head, memory_order_relaxed), limit = head;
@@ -283,13 +293,14 @@ static void pull(struct runq *q)
         limit = head > grain ? head - grain : 0;
     }
     for_each_cpu (cpu, pcpu_online & ~cpumask_of(q->cpu))
-        if (atomic_load_explicit(&runq_of(cpu)->head, memory_order_relaxed) < limit && pull_from(runq_of(cpu), q, limit))
+        if (atomic_load_explicit(&runq_of(cpu)->head, memory_order_relaxed) < limit &&
+            pull_from(runq_of(cpu), q, limit))
             return;
 }
 
 /*
- * v, taken from q, begins to run, unless it was paused meanwhile. Whoever paused it either is seen here, or sees running_on
- * (core/vcpu_run.c).
+ * v, taken from q, begins to run, unless it was paused meanwhile. Whoever paused it either is seen here, or
+ * sees running_on (core/vcpu_run.c).
  */
 static bool claim(struct runq *q, struct sched_vcpu *s, struct vcpu *prev, uint64_t now)
 {
@@ -308,8 +319,9 @@ static bool claim(struct runq *q, struct sched_vcpu *s, struct vcpu *prev, uint6
 }
 
 /*
- * Takes who runs next out of q; parks who spent the cap. prev is passed over once if it gave way and another can run. *stray is
- * one whose affinity changed while it was between CPUs, marked ours until send_away(); prev itself sched_switched() sends.
+ * Takes who runs next out of q; parks who spent the cap. prev is passed over once if it gave way and another
+ * can run. *stray is one whose affinity changed while it was between CPUs, marked ours until send_away();
+ * prev itself sched_switched() sends.
  */
 static struct vcpu *take_next(struct runq *q, struct vcpu *prev, uint64_t now, struct vcpu **stray)
 {
@@ -349,7 +361,7 @@ static void begin(struct runq *q, struct vcpu *next, uint64_t now)
     arm_slice(q);
 }
 
-/* The affinity of v, which waits here, does not allow it to; its running_on is this CPU. Off to another queue. */
+/* v waits here, where its affinity does not allow it; its running_on is this CPU. Off to another queue. */
 static void send_away(struct vcpu *v, struct runq *q)
 {
     struct runq *to = runq_of(place(v));

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Weighted fair scheduling over per-CPU run queues, with caps, hard and soft affinity; the tools see "credit2".
+ * Weighted fair scheduling over per-CPU run queues, with caps, hard and soft affinity; the tools see
+ * "credit2".
  *
- * A vCPU is runnable iff v->pause == 0. It runs on at most one CPU; while v->running_on >= 0 its state is in that CPU.
+ * A vCPU is runnable iff v->pause == 0. It runs on at most one CPU; while v->running_on >= 0 its state is in
+ * that CPU.
  */
 #ifndef CORE_SCHED_H
 #define CORE_SCHED_H
@@ -26,16 +28,23 @@ void sched_sleep(struct vcpu *v);
 void sched_give_way(void);
 
 /*
- * Exit path: who runs here now (NULL: idle). Accounts `prev`, sets running_on of both, moves runstates, arms the slice timer,
- * steals from loaded CPUs when it would idle. The caller then does machine_switch() and sched_switched().
+ * Exit path: who runs here now (NULL: idle). Accounts `prev`, sets running_on of both, moves runstates, arms
+ * the slice timer, steals from loaded CPUs when it would idle. The caller then does machine_switch() and
+ * sched_switched().
  */
 struct vcpu *sched_pick(struct vcpu *prev);
 /* prev's state is in memory now: another CPU may take it. */
 void sched_switched(struct vcpu *prev);
 
-/* Affinity: masks are cut to the online CPUs of its pool; -EINVAL if nothing is left of hard. Moves v if it must. */
+/*
+ * Affinity: masks are cut to the online CPUs of its pool; -EINVAL if nothing is left of hard. Moves v if it
+ * must.
+ */
 int sched_set_affinity(struct vcpu *v, const cpumask_t *hard, const cpumask_t *soft);
-/* SCHEDOP_pin_override: to that CPU only until called with a negative one. -EINVAL: not a CPU it may have; -EBUSY: is pinned. */
+/*
+ * SCHEDOP_pin_override: to that CPU only until called with a negative one. -EINVAL: not a CPU it may have;
+ * -EBUSY: is pinned.
+ */
 int sched_pin_override(struct vcpu *v, int cpu);
 /* Weight 1..65535, cap in percent of one CPU (0: none). 0 or -EINVAL. */
 int sched_set_domain(struct domain *d, uint16_t weight, uint16_t cap);
@@ -43,7 +52,10 @@ int sched_set_domain(struct domain *d, uint16_t weight, uint16_t cap);
 /* Accounting in *out, current up to now. Sum of running time of all vCPUs of d in ns. */
 void sched_runstate(struct vcpu *v, struct vcpu_runstate_info *out);
 uint64_t sched_domain_time(struct domain *d);
-/* Writes v's registered runstate area, as VMASST_TYPE_runstate_update_flag asks. Called when it gains or loses a CPU. */
+/*
+ * Writes v's registered runstate area, as VMASST_TYPE_runstate_update_flag asks. Called when it gains or
+ * loses a CPU.
+ */
 void sched_update_runstate_area(struct vcpu *v);
 
 uint32_t sched_ratelimit_us(void);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Caps: a domain may spend `cap` percent of one CPU. Each period it gets that much; what it overdrew it pays back first, so
- * the rate is exact in the long run. Who finds the budget spent is PARKED until the next refill.
+ * Caps: a domain may spend `cap` percent of one CPU. Each period it gets that much; what it overdrew it pays
+ * back first, so the rate is exact in the long run. Who finds the budget spent is PARKED until the next
+ * refill.
  *
- * The refill timer runs while a vCPU of the domain runs or the budget is not full, so an idle domain costs no timer.
+ * The refill timer runs while a vCPU of the domain runs or the budget is not full, so an idle domain costs no
+ * timer.
  */
 #include "core/domain.h"
 #include "core/pcpu.h"
@@ -120,7 +122,9 @@ static void refill(void *data)
         timer_set(&d->sched.refill, d->sched.refill_due);
         return;
     }
-    /* Who begins to run counts itself in `active`, then looks at `refilling`: one of us sets the timer again. */
+    /*
+     * Who begins to run counts itself in `active`, then looks at `refilling`: one of us sets the timer again.
+     */
     atomic_store(&d->sched.refilling, false);
     if (atomic_load(&d->sched.active))
         start(d, now);

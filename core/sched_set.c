@@ -116,7 +116,8 @@ static void put_runstate(const struct area_words *to, const struct vcpu_runstate
     area_store(to, 1, r->state_entry_time);
 }
 _Static_assert(sizeof(struct vcpu_runstate_info) == AREA_WORDS * 8 &&
-               offsetof(struct vcpu_runstate_info, state_entry_time) == 8 && offsetof(struct vcpu_runstate_info, time) == 16,
+               offsetof(struct vcpu_runstate_info, state_entry_time) == 8 &&
+               offsetof(struct vcpu_runstate_info, time) == 16,
                "put_runstate writes it by words");
 
 void sched_update_runstate_area(struct vcpu *v)

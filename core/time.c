@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * System time is the TSC since boot, scaled: ((tsc - base) << shift) * mul >> 32. It is the formula that guests use, with
- * the same factors, so that the hypervisor's clock and theirs agree.
+ * System time is the TSC since boot, scaled: ((tsc - base) << shift) * mul >> 32. It is the formula that
+ * guests use, with the same factors, so that the hypervisor's clock and theirs agree.
  *
- * While all TSCs agree for ever, every vCPU gets the same parameters (base, 0): then two vCPUs read the same time at the
- * same moment, to the nanosecond. Otherwise each gets those of the CPU and the moment at which it was scheduled.
+ * While all TSCs agree for ever, every vCPU gets the same parameters (base, 0): then two vCPUs read the same
+ * time at the same moment, to the nanosecond. Otherwise each gets those of the CPU and the moment at which it
+ * was scheduled.
  */
 #include "core/time.h"
 
@@ -73,8 +74,8 @@ uint64_t ns_to_tsc(uint64_t ns)
 }
 
 /*
- * The version is odd while the rest changes. Each store orders all earlier ones before it, so no reader sees new values
- * under the old version. The version counts in v, not in guest memory.
+ * The version is odd while the rest changes. Each store orders all earlier ones before it, so no reader sees
+ * new values under the old version. The version counts in v, not in guest memory.
  */
 static void put_time(const struct area_words *to, uint32_t version, uint64_t tsc)
 {
@@ -107,7 +108,10 @@ void time_update_vcpu(struct vcpu *v)
     unlock(&v->area_lock);
 }
 
-/* The page is the guest's to write: the version continues from what is there, and only the guest suffers if it lies. */
+/*
+ * The page is the guest's to write: the version continues from what is there, and only the guest suffers if
+ * it lies.
+ */
 void time_update_wallclock(struct domain *d)
 {
     struct shared_info *s = d->shared;

@@ -12,7 +12,10 @@ struct domain;
 #define MS(n)  ((uint64_t)(n) * 1000000u)
 #define SEC(n) ((uint64_t)(n) * 1000000000u)
 
-/* At boot: TSC frequency and, if all CPUs' TSCs are known to agree for ever, stable. Epoch: seconds UTC at system time 0. */
+/*
+ * At boot: TSC frequency and, if all CPUs' TSCs are known to agree for ever, stable. Epoch: seconds UTC at
+ * system time 0.
+ */
 void time_init(uint64_t tsc_hz, bool stable, uint64_t epoch_s);
 /* At boot, before any guest: two CPUs' TSCs turned out to differ. */
 void time_make_unstable(void);
@@ -23,7 +26,10 @@ uint64_t now_ns(void);                  /* monotonic on each CPU, and between CP
 uint64_t tsc_to_ns(uint64_t tsc);
 uint64_t ns_to_tsc(uint64_t ns);        /* rounds up */
 
-/* Writes v's vcpu_time_info (its registered copy and the secondary area). Called when v gets a CPU and when v->info moves. */
+/*
+ * Writes v's vcpu_time_info (its registered copy and the secondary area). Called when v gets a CPU and when
+ * v->info moves.
+ */
 void time_update_vcpu(struct vcpu *v);
 /* Writes wc_* of d's shared info. */
 void time_update_wallclock(struct domain *d);

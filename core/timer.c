@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Timers: one heap a CPU, under that CPU's TIMER lock. Only the owner CPU runs what is due and arms the machine's timer;
- * another CPU that puts something first into the heap asks the owner to look.
+ * Timers: one heap a CPU, under that CPU's TIMER lock. Only the owner CPU runs what is due and arms the
+ * machine's timer; another CPU that puts something first into the heap asks the owner to look.
  *
  *   T1  t->node is in the heap of t->cpu, or in none; both change only under that CPU's lock
  *   T2  each heap has room for every timer that exists (timers_reserve), so setting one never fails
@@ -178,7 +178,9 @@ void timer_move(struct timer *t, unsigned to)
         pcpu_raise(to, WORK_TIMER);
 }
 
-/* Takes the first timer due at `now` out of q and runs it. False, and when the next is due, if there is none. */
+/*
+ * Takes the first timer due at `now` out of q and runs it. False, and when the next is due, if there is none.
+ */
 static bool run_one(struct timer_queue *q, uint64_t now, uint64_t *next)
 {
     struct heap_node *n;

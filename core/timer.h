@@ -2,9 +2,9 @@
 /*
  * Timers: a function called on a CPU's exit path at or after a given system time.
  *
- * A timer lives in the heap of one CPU (timer->cpu). Its function runs on that CPU with no lock held and may set it again.
- * timer_set and timer_stop may be called from any CPU, with any lock above TIMER held; timer_stop does not wait for a
- * function that already runs, timer_kill does.
+ * A timer lives in the heap of one CPU (timer->cpu). Its function runs on that CPU with no lock held and may
+ * set it again. timer_set and timer_stop may be called from any CPU, with any lock above TIMER held;
+ * timer_stop does not wait for a function that already runs, timer_kill does.
  */
 #ifndef CORE_TIMER_H
 #define CORE_TIMER_H
@@ -21,15 +21,19 @@ struct timer {
 
 int timers_init_cpu(unsigned cpu); /* 0 or -ENOMEM */
 /*
- * Room in every CPU's heap for n timers more, so that timer_set cannot fail: with each thing made that has timers. A few need
- * no reservation (the hypervisor's own). 0 or -ENOMEM; DOMCTL lock, or at boot. And the opposite.
+ * Room in every CPU's heap for n timers more, so that timer_set cannot fail: with each thing made that has
+ * timers. A few need no reservation (the hypervisor's own). 0 or -ENOMEM; DOMCTL lock, or at boot. And the
+ * opposite.
  */
 __must_check int timers_reserve(unsigned n);
 void timers_release(unsigned n);
 void timer_init(struct timer *t, void (*run)(void *), void *data, unsigned cpu);
 void timer_set(struct timer *t, uint64_t at_ns);
 void timer_stop(struct timer *t);
-/* Stops it and waits for its function; no lock held that the function takes, not from the function; nobody sets it later. */
+/*
+ * Stops it and waits for its function; no lock held that the function takes, not from the function; nobody
+ * sets it later.
+ */
 void timer_kill(struct timer *t);
 void timer_move(struct timer *t, unsigned cpu); /* keeps its time */
 

@@ -9,7 +9,9 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-/* What a vCPU beyond the shared info page has until it registers its own: events stay masked there for ever. */
+/*
+ * What a vCPU beyond the shared info page has until it registers its own: events stay masked there for ever.
+ */
 static struct vcpu_info nowhere = { .evtchn_upcall_mask = 1 };
 
 struct vcpu_info *vcpu_info_home(struct vcpu *v)
@@ -79,8 +81,9 @@ int vcpu_area_set(struct vcpu *v, struct guest_area *a, uint64_t va, size_t size
 }
 
 /*
- * From here on others set pending bits in `to`. One that still read the old place has set the port's own bit before, and
- * only its selector bit is lost: so everything is marked afterwards, and the guest looks everywhere.
+ * From here on others set pending bits in `to`. One that still read the old place has set the port's own bit
+ * before, and only its selector bit is lost: so everything is marked afterwards, and the guest looks
+ * everywhere.
  */
 static void info_move(struct vcpu *v, struct vcpu_info *to)
 {
@@ -134,8 +137,8 @@ void vcpu_areas_drop(struct vcpu *v)
     if (mfn_same(info, MFN_NONE))
         return;
     /*
-     * A sender on another CPU may have read the old v->info and be about to set a bit there. Sending does not wait for
-     * anything in between, so a CPU that has answered a flush is through.
+     * A sender on another CPU may have read the old v->info and be about to set a bit there. Sending does not
+     * wait for anything in between, so a CPU that has answered a flush is through.
      */
     machine_flush(pcpu_online, FLUSH_PAGE, 0);
     frame_put_type(info);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory of the guest that the hypervisor writes for a vCPU: its vcpu_info, runstate and time. A guest names the areas by
- * virtual address; they are resolved to frames once, and the frames held (general and WRITABLE references).
+ * Memory of the guest that the hypervisor writes for a vCPU: its vcpu_info, runstate and time. A guest names
+ * the areas by virtual address; they are resolved to frames once, and the frames held (general and WRITABLE
+ * references).
  *
  * v->area_lock covers the areas of v and the writing of them. v->info is read by any CPU without it.
  */
@@ -28,8 +29,8 @@ static inline void area_store(const struct area_words *to, unsigned i, uint64_t 
 }
 
 /*
- * a (an area of v) is now `size` bytes at `va` of the current guest; va 0: nowhere. Alignment: 8. The old frames are put.
- * 0, -EFAULT, -EINVAL. It is not written yet.
+ * a (an area of v) is now `size` bytes at `va` of the current guest; va 0: nowhere. Alignment: 8. The old
+ * frames are put. 0, -EFAULT, -EINVAL. It is not written yet.
  */
 int vcpu_area_set(struct vcpu *v, struct guest_area *a, uint64_t va, size_t size);
 

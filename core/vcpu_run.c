@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Why a vCPU runs or does not: pausing it, waiting until it is off its CPU, blocking it, and waking it by events.
+ * Why a vCPU runs or does not: pausing it, waiting until it is off its CPU, blocking it, and waking it by
+ * events.
  *
- * Memory order. Three pairs of CPUs must not both miss the other, and each is decided the same way: either side makes its
- * own store, then loads the other's, all sequentially consistent, so at least one of the two loads sees the other's store.
+ * Memory order. Three pairs of CPUs must not both miss the other, and each is decided the same way: either
+ * side makes its own store, then loads the other's, all sequentially consistent, so at least one of the two
+ * loads sees the other's store.
  *
- *   who waits             stores, then loads                  who comes               stores, then loads
- *   SCHEDOP_block/_poll   PAUSE_BLOCKED; what is pending      vcpu_notify, port.c     pending; v->pause, v->poll_port
- *   vcpu_pause_set+sync   its bit; v->running_on              sched_pick              running_on; v->pause
- *   vcpu_notify           pending; v->running_on              sched_pick, core_exit   running_on; pending (bounce_pending)
+ *   SCHEDOP_block, _poll   stores PAUSE_BLOCKED, loads what is pending
+ *   vcpu_notify, port.c    store what is pending, load v->pause, v->poll_port
  *
- * First row: either the waiter sees the event and does not wait, or the sender sees it waiting and wakes it; both at once is
- * harmless. Second: either the scheduler sees the pause and does not run v, or the pauser sees the CPU and waits for it.
- * Third: either v's CPU finds the event on its way to the guest, or the sender sees the CPU and kicks it.
+ *   vcpu_pause_set, _sync  store the reason, load v->running_on
+ *   sched_pick             stores v->running_on, loads v->pause
+ *
+ *   vcpu_notify            stores what is pending, loads v->running_on
+ *   sched_pick, core_exit  store v->running_on, load what is pending (bounce_pending)
+ *
+ * First pair: either the waiter sees the event and does not wait, or the sender sees it waiting and wakes it;
+ * both at once is harmless. Second: either the scheduler sees the pause and does not run v, or the pauser
+ * sees the CPU and waits for it. Third: either v's CPU finds the event on its way to the guest, or the sender
+ * sees the CPU and kicks it.
  */
 #include "core/domain.h"
 #include "core/log.h"
@@ -178,7 +185,7 @@ void vcpu_notify(struct vcpu *v)
     struct vcpu_info *info = __atomic_load_n(&v->info, __ATOMIC_ACQUIRE);
 
     __atomic_store_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
-    /* A vCPU in SCHEDOP_block has its events open; one that polls with them masked waits for its ports only. */
+    /* Who blocks has its events open; who polls with them masked waits for its ports only. */
     if (events_open(v))
         vcpu_kick(v);
 }
@@ -187,7 +194,8 @@ void vcpu_notify(struct vcpu *v)
 
 void vcpu_block(struct vcpu *v)
 {
-    if (v->id < XEN_LEGACY_MAX_VCPUS || !mfn_same(v->info_mfn, MFN_NONE)) /* else it has none, and no events */
+    /* Else it has no vcpu_info of its own, and no events. */
+    if (v->id < XEN_LEGACY_MAX_VCPUS || !mfn_same(v->info_mfn, MFN_NONE))
         __atomic_store_n(&v->info->evtchn_upcall_mask, 0, __ATOMIC_SEQ_CST);
     vcpu_pause_set(v, PAUSE_BLOCKED);
     if (vcpu_deliverable(v))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The watchdogs of a domain (SCHEDOP_watchdog): two timers; one that runs out ends the domain with SHUTDOWN_watchdog.
- * A zeroed domain has none set. Ids count from 1.
+ * The watchdogs of a domain (SCHEDOP_watchdog): two timers; one that runs out ends the domain with
+ * SHUTDOWN_watchdog. A zeroed domain has none set. Ids count from 1.
  */
 #ifndef CORE_WATCHDOG_H
 #define CORE_WATCHDOG_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A machine for tests of timers, time and scheduling: CPUs with a clock that the test moves, or that runs; no memory but an
- * arena of pages; ports and page tables that do nothing. Included once by a test, after cmocka.h.
+ * A machine for tests of timers, time and scheduling: CPUs with a clock that the test moves, or that runs; no
+ * memory but an arena of pages; ports and page tables that do nothing. Included once by a test, after
+ * cmocka.h.
  */
 #ifndef TESTS_UNIT_FAKE_SCHED_H
 #define TESTS_UNIT_FAKE_SCHED_H
@@ -113,9 +114,12 @@ void frame_put_type(mfn_t m)
     fake_refs[m.n]--;
 }
 
-struct domain *domain_get_next(domid_t from) { return fake_domains && from <= fake_domains->id ? fake_domains : NULL; }
 void domain_put(struct domain *d) { }
 
+struct domain *domain_get_next(domid_t from)
+{
+    return fake_domains && from <= fake_domains->id ? fake_domains : NULL;
+}
 /* n CPUs, at system time 0. Whoever includes core/sched.c calls sched_init_cpu() itself. */
 static inline void fake_machine(unsigned n, bool stable)
 {

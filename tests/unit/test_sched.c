@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * core/sched.c and its parts on simulated CPUs: shares follow weights, caps hold, everyone runs, wakers run soon, affinity is
- * kept, and idle CPUs set no timer. Then core/exit.c and core/vcpu_run.c with threads for CPUs: no wakeup is lost.
+ * core/sched.c and its parts on simulated CPUs: shares follow weights, caps hold, everyone runs, wakers run
+ * soon, affinity is kept, and idle CPUs set no timer. Then core/exit.c and core/vcpu_run.c with threads for
+ * CPUs: no wakeup is lost.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -235,7 +236,8 @@ static void sim_settle(void)
         for (unsigned i = 0; i < pcpu_count; i++) {
             struct pcpu *c = &fake_pcpu[i];
 
-            if (c->work || fake_kicked[i] || fake_deadline[i] <= fake_tsc || (c->current && c->current->pause)) {
+            if (c->work || fake_kicked[i] || fake_deadline[i] <= fake_tsc ||
+                (c->current && c->current->pause)) {
                 sim_visit(i);
                 busy = true;
             }
@@ -338,7 +340,7 @@ static void three_equals_on_two_cpus_get_two_thirds_each(void **state)
 
 static void weights_hold_across_cpus(void **state)
 {
-    static const uint16_t weight[] = { 256, 256, 512, 256, 512, 768 }; /* sum 2560: 4 CPUs, 160 % of a CPU per 1024 */
+    static const uint16_t weight[] = { 256, 256, 512, 256, 512, 768 }; /* sum 2560 */
     struct guest *g[6];
 
     sim_start(4);
@@ -353,7 +355,10 @@ static void weights_hold_across_cpus(void **state)
     sim_end();
 }
 
-/* Its weight asks for more than the one CPU that its one vCPU can use: it gets that, the others share the rest. */
+/*
+ * Its weight asks for more than the one CPU that its one vCPU can use: it gets that, the others share the
+ * rest.
+ */
 static void nobody_starves_beside_a_huge_weight(void **state)
 {
     struct guest *big, *g[3];
@@ -370,7 +375,9 @@ static void nobody_starves_beside_a_huge_weight(void **state)
     sim_end();
 }
 
-/* One has waited behind a huge weight for long, on a CPU of its own choice: that does not count afterwards. */
+/*
+ * One has waited behind a huge weight for long, on a CPU of its own choice: that does not count afterwards.
+ */
 static void shares_recover_after_a_lopsided_time(void **state)
 {
     cpumask_t zero = 1, one = 2, both = 3;
@@ -402,7 +409,8 @@ static void shares_recover_after_a_lopsided_time(void **state)
 static void a_cap_holds_alone_and_in_company(void **state)
 {
     static const struct { uint16_t cap; unsigned vcpus, others; } c[] = {
-        { 10, 1, 0 }, { 35, 1, 0 }, { 50, 4, 0 }, { 150, 4, 0 }, { 200, 2, 0 }, { 20, 1, 3 }, { 30, 4, 6 }, { 1, 1, 1 },
+        { 10, 1, 0 }, { 35, 1, 0 }, { 50, 4, 0 }, { 150, 4, 0 }, { 200, 2, 0 }, { 20, 1, 3 },
+        { 30, 4, 6 }, { 1, 1, 1 },
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(c); i++) {
@@ -911,7 +919,10 @@ enum { THREADS = 3, PAIRS = 3 };
 
 static struct { _Atomic unsigned ball, turns; } table[PAIRS];
 
-/* One step of the guest that is loaded here: if the ball is on its side, it plays it back; then it waits for it. */
+/*
+ * One step of the guest that is loaded here: if the ball is on its side, it plays it back; then it waits for
+ * it.
+ */
 static void play(struct vcpu *v)
 {
     unsigned pair = v->domain->id - 1u, me = v->id;

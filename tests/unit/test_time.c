@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * core/time.c and core/vcpu_area.c: the clock and its inverse agree, guests that follow the ABI's formula read the
- * hypervisor's time, versions protect readers, and the areas of a vCPU hold exactly the references they need.
+ * core/time.c and core/vcpu_area.c: the clock and its inverse agree, guests that follow the ABI's formula
+ * read the hypervisor's time, versions protect readers, and the areas of a vCPU hold exactly the references
+ * they need.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,8 +49,9 @@ static bool guest_time(const struct vcpu_time_info *t, uint64_t tsc, uint64_t *o
 
 static void a_second_of_ticks_is_a_second_at_any_frequency(void **state)
 {
-    static const uint64_t hz[] = { 1000000, 32768000, 500000000, 999999999, 1000000000, 1000000001, 1234567890,
-                                   2000000000, 2000000001, 2494140000, 3892417000, 5999999999, 9000000000 };
+    static const uint64_t hz[] = { 1000000, 32768000, 500000000, 999999999, 1000000000, 1000000001,
+                                   1234567890, 2000000000, 2000000001, 2494140000, 3892417000,
+                                   5999999999, 9000000000 };
 
     fake_machine(1, true);
     for (unsigned i = 0; i < ARRAY_SIZE(hz); i++) {
@@ -66,7 +68,10 @@ static void a_second_of_ticks_is_a_second_at_any_frequency(void **state)
     fake_machine_end();
 }
 
-/* A timer armed for the tick that ns_to_tsc() names finds its time come, and not a tick later than it has to be. */
+/*
+ * A timer armed for the tick that ns_to_tsc() names finds its time come, and not a tick later than it has to
+ * be.
+ */
 static void the_inverse_is_the_first_tick_at_which_the_time_has_come(void **state)
 {
     static const uint64_t hz[] = { 1000000, 999999999, 1000000000, 2494140000, 5999999999 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * core/timer.c: what is due runs, in order, on the CPU of its heap, and never early; a killed timer never runs again; other
- * CPUs may set, stop, move and kill at any moment.
+ * core/timer.c: what is due runs, in order, on the CPU of its heap, and never early; a killed timer never
+ * runs again; other CPUs may set, stop, move and kill at any moment.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -34,7 +34,12 @@ void machine_relax(void) { sched_yield(); }
 bool type_drain(struct vcpu *w) { return true; }
 void bounce_pending(struct vcpu *w) { }
 void virq_raise(struct vcpu *w, unsigned virq) { fake_virqs++; }
-int port_is_pending(struct domain *owner, evtchn_port_t port) { return port && port < 32 ? port == 7 : -EINVAL; }
+
+int port_is_pending(struct domain *owner, evtchn_port_t port)
+{
+    return port && port < 32 ? port == 7 : -EINVAL;
+}
+
 void port_poll_begin(struct vcpu *w, uint32_t port) { atomic_store(&w->poll_port, port); }
 long refuse(struct vcpu *w, long err, const char *fmt, ...) { return err; }
 
@@ -330,7 +335,8 @@ static void shutdowns_watchdogs_and_pins(void **state)
     s.reason = SHUTDOWN_poweroff;
     assert_int_equal(sched_op(SCHEDOP_shutdown, &s), 0);
     assert_int_equal(shutdown_seen, SHUTDOWN_crash);
-    assert_int_equal(sched_op(SCHEDOP_watchdog, &w), -EINVAL); /* by this drivers tell that there are watchdogs */
+    /* By this a driver tells that there are watchdogs. */
+    assert_int_equal(sched_op(SCHEDOP_watchdog, &w), -EINVAL);
     w.id = 0;
     assert_int_equal(sched_op(SCHEDOP_watchdog, &w), -EINVAL);
     w.timeout = 30;
