@@ -60,6 +60,7 @@ static void count_topology(uint32_t *threads, uint32_t *cores)
         in_socket += p.socket == first.socket;
         *threads += p.socket == first.socket && p.core == first.core;
     }
+    ASSERT(*threads); /* the first CPU at least */
     *cores = in_socket / *threads;
     /* Users divide the number of CPUs by the product. */
     if (cpumask_weight(pcpu_online) % (*threads * *cores)) {
