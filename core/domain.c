@@ -322,6 +322,8 @@ static _Noreturn void dom0_ends(int code)
     hv_log(code == SHUTDOWN_crash || code == SHUTDOWN_watchdog ? LOG_ERR : LOG_INFO, "dom0 %s: %s",
            (unsigned)code < ARRAY_SIZE(why) ? why[code] : "ended",
            code == SHUTDOWN_poweroff ? "the machine powers off" : "the machine reboots");
+    if (code == SHUTDOWN_crash && current_vcpu())
+        vcpu_report(current_vcpu());
     if (code == SHUTDOWN_poweroff)
         machine_end(MACHINE_OFF);
     machine_end(code == SHUTDOWN_crash || code == SHUTDOWN_watchdog ? MACHINE_CRASHED : MACHINE_REBOOT);

@@ -133,6 +133,19 @@ static void map_image(void)
     map_range((uint64_t)rodata_end, image_maddr(rodata_end), image_end - rodata_end, HV_RW);
 }
 
+/* RAM [base, end) in the direct map: what is read-only in the image is so here, too. */
+static void map_ram(uint64_t base, uint64_t end)
+{
+    uint64_t ro = image_maddr(image_start), ro_end = image_maddr(rodata_end);
+
+    if (base <= ro && end >= ro_end) {
+        map_range(DIRECT_VA + base, base, ro - base, HV_RW);
+        map_range(DIRECT_VA + ro, ro, ro_end - ro, HV_RO);
+        base = ro_end;
+    }
+    map_range(DIRECT_VA + base, base, end - base, HV_RW);
+}
+
 /* Does any RAM of the whole map lie in [base, base + size)? */
 static bool any_ram(const struct mem_map *map, uint64_t base, uint64_t size)
 {
@@ -214,7 +227,7 @@ void mm_build(struct mem_map *map)
         const struct mem_range *r = &whole.range[i];
 
         if (r->type == MEM_RAM || r->type == MEM_HELD) {
-            map_range(DIRECT_VA + r->base, r->base, r->size, HV_RW);
+            map_ram(r->base, r->base + r->size);
             frame_count = MAX(frame_count, (r->base + r->size) >> PAGE_SHIFT);
         }
     }
