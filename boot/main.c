@@ -14,6 +14,7 @@
 #include "boot/parse/multiboot.h"
 #include "boot/parse/unpack.h"
 #include "boot/unpack_shim.h"
+#include "core/debug.h"
 #include "core/domain.h"
 #include "core/frame.h"
 #include "core/log.h"
@@ -255,6 +256,7 @@ static void second_stage(void)
     power_init(&acpi, !options.noreboot);
     smp_init(&acpi, &firmware_map, options.maxcpus);
     hv_log(LOG_INFO, "%u CPU%s", pcpu_count, pcpu_count == 1 ? "" : "s");
+    debug_keys_init();
     make_machine_map();
     serial_start_input();
     build_dom0();
