@@ -195,14 +195,13 @@ TEST(batches)
     EXPECT_EQ(mmu_updates(req, 1, NULL, DOMID_SELF), 0);        /* 3: no translation, as good as 0 here */
 }
 
-/* Notes whether a device page can be mapped, and whether it then is writable. */
+/* Notes whether a device page can be mapped, and how. */
 static void map_device(const char *name, uint64_t maddr)
 {
     long rc = mmu_update(maddr_of(entry), maddr | PTE_FLAGS);
 
-    obs(name, rc);
-    if (rc == 0)
-        obs("writable", !!(*entry & PTE_W));
+    /* 1: mapped and writable, 0: mapped read-only, negative: refused */
+    obs(name, rc ?: !!(*entry & PTE_W));
 }
 
 /* Device memory and ROM: dom0 may map what is neither RAM nor the hypervisor's. */

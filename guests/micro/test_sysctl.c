@@ -204,6 +204,8 @@ TEST(scheduler)
 
 TEST(cpu_policy)
 {
+    static const char *const names[] = { "leaves_raw", "leaves_host", "leaves_pv_max", "leaves_hvm_max",
+                                         "leaves_pv_default", "leaves_hvm_default" };
     static uint32_t features[32];
     static xen_cpuid_leaf_t leaves[200];
     static xen_msr_entry_t msrs[8];
@@ -229,7 +231,7 @@ TEST(cpu_policy)
         set_xen_guest_handle(sc.u.cpu_policy.leaves, leaves);
         set_xen_guest_handle(sc.u.cpu_policy.msrs, msrs);
         EXPECT_EQ(sysctl(XEN_SYSCTL_get_cpu_policy), 0);
-        obs("leaves", sc.u.cpu_policy.nr_leaves);
+        obs(names[i], sc.u.cpu_policy.nr_leaves);
     }
     sc.u.cpu_policy.index = 9;
     EXPECT_EQ(sysctl(XEN_SYSCTL_get_cpu_policy), -XEN_EINVAL);
