@@ -454,10 +454,10 @@ int sched_init_vcpu(struct vcpu *v)
         timers_release(timers_of(v));
         return -ENOMEM;
     }
-    if (!d->sched.weight) {
+    if (!d->sched.weight)
         d->sched.weight = DEFAULT_WEIGHT;
+    if (!d->sched.refill.run)
         cap_init(d);
-    }
     v->sched->v = v;
     list_init(&v->sched->link);
     v->hard = v->soft = pcpu_online;

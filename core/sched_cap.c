@@ -51,7 +51,9 @@ uint64_t cap_slice(const struct domain *d, uint64_t ns)
 
 static void start(struct domain *d, uint64_t now)
 {
-    if (!cap_of(d) || atomic_exchange(&d->sched.refilling, true))
+    if (!cap_of(d) || !d->sched.refill.run) /* no cap; or no vCPU yet, which would bring the timer */
+        return;
+    if (atomic_exchange(&d->sched.refilling, true))
         return;
     d->sched.refill_due = now + CAP_PERIOD;
     timer_move(&d->sched.refill, this_pcpu()->id);
