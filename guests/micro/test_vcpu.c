@@ -34,7 +34,7 @@ TEST(is_up)
 
 /* ---- a second vCPU ---- */
 
-static volatile unsigned int second_count, second_stop, second_id;
+static volatile unsigned int second_count, second_stop, second_again, second_id;
 static char second_stack[8192] __attribute__((aligned(16)));
 static struct vcpu_guest_context context;
 
@@ -48,6 +48,10 @@ static void second_main(void)
     for (;;) {
         hypercall(__HYPERVISOR_vcpu_op, VCPUOP_down, 1, 0);
         second_count = 1000000;         /* only after a later `up` */
+        while (second_again) {
+            second_count++;
+            hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+        }
     }
 }
 
@@ -110,6 +114,62 @@ TEST(second_vcpu)
     EXPECT(wait_until(&second_count, 1000000));
     EXPECT_EQ(vcpu_op(VCPUOP_down, 1, NULL), 0);
     EXPECT_EQ(vcpu_op(VCPUOP_is_up, 1, NULL), 0);
+}
+
+static uint64_t *stale_gdt;
+
+/* Puts selectors 0x1b into ES, takes the descriptor away and lets the other vCPU run: state is loaded anew after. */
+static void load_stale_selector(void)
+{
+    uint64_t frame;
+
+    stale_gdt = stale_gdt ?: page_alloc();
+    EXPECT_EQ(make_writable(stale_gdt), 0);
+    stale_gdt[3] = 0x00cff3000000ffffUL;
+    EXPECT_EQ(make_readonly(stale_gdt), 0);
+    frame = mfn_of(stale_gdt);
+    EXPECT_EQ(hypercall(__HYPERVISOR_set_gdt, &frame, 512), 0);
+    TRY("mov %%eax, %%es", : : "a"(0x1b));
+    EXPECT_EQ(trap_seen.count, 0);
+    EXPECT_EQ(hypercall(__HYPERVISOR_update_descriptor, maddr_of(&stale_gdt[3]), 0), 0);
+}
+
+static bool see_failsafe(struct regs *regs)
+{
+    return regs->vector == TRAP_FAILSAFE;
+}
+
+/* A selector that cannot be loaded at a context switch becomes 0 and the failsafe callback tells what it was. */
+TEST(failsafe)
+{
+    unsigned int before, es = 0x5a5a;
+
+    if (max_vcpus() < 2 || vcpu_op(VCPUOP_is_up, 1, NULL) != 0)
+        return;
+    if (!second_id) {                   /* this test alone: the vCPU is new */
+        prepare();
+        EXPECT_EQ(vcpu_op(VCPUOP_initialise, 1, &context), 0);
+    }
+    load_stale_selector();
+    trap_hook = see_failsafe;
+    trap_forget();
+    second_again = 1;
+    EXPECT_EQ(vcpu_op(VCPUOP_up, 1, NULL), 0);
+    before = second_count;
+    EXPECT(wait_until(&second_count, before + 3));
+    trap_hook = NULL;
+    __asm__ volatile("mov %%es, %0" : "=r"(es));
+    if (EXPECT_EQ(trap_vector(), TRAP_FAILSAFE)) {
+        EXPECT_EQ(trap_seen.mask, 1);
+        EXPECT_EQ(failsafe_selectors[1] & 0xffff, 0x1b);
+        EXPECT_EQ(failsafe_selectors[0] & 0xffff, 0);
+        EXPECT_EQ(trap_seen.regs.cs & 0xffff, KERNEL_CS);
+    }
+    EXPECT_EQ(es, 0);
+    __asm__ volatile("mov %0, %%es" : : "r"(0));
+    second_again = 0;
+    EXPECT_EQ(vcpu_op(VCPUOP_down, 1, NULL), 0);
+    EXPECT_EQ(hypercall(__HYPERVISOR_set_gdt, NULL, 0), 0);
 }
 
 /* ---- areas ---- */
