@@ -44,21 +44,23 @@ struct batch {
     guest_ptr_t at, pdone;
 };
 
-static int batch_begin(struct hypercall *hc, struct batch *b)
+static struct batch batch_begin(struct hypercall *hc)
 {
-    *b = (struct batch){ .count = (uint32_t)hc->arg[1], .at = gptr(hc->arg[0]), .pdone = gptr(hc->arg[2]) };
-    if (b->count & PREEMPTED) {
-        b->count &= ~PREEMPTED;
-        if (b->pdone.va && guest_read(&b->done, b->pdone, sizeof(b->done)))
-            return -EFAULT;
+    struct batch b = { .count = (uint32_t)hc->arg[1], .at = gptr(hc->arg[0]), .pdone = gptr(hc->arg[2]) };
+
+    if (b.count & PREEMPTED) {
+        b.count &= ~PREEMPTED;
+        if (b.pdone.va && guest_read(&b.done, b.pdone, sizeof(b.done)))
+            b.done = 0;
     }
-    return 0;
+    return b;
 }
 
 static long batch_end(struct hypercall *hc, struct batch *b, long rc)
 {
-    if (b->pdone.va && guest_write(b->pdone, &b->done, sizeof(b->done)))
-        rc = -EFAULT;
+    /* Who can't be told does not want to know. */
+    if (b->pdone.va)
+        (void)!guest_write(b->pdone, &b->done, sizeof(b->done));
     if (rc == -ERESTART) {
         hc->arg[0] = b->at.va;
         hc->arg[1] = b->count | PREEMPTED;
@@ -116,26 +118,27 @@ static long machphys_update(struct hypercall *hc, struct domain *owner, uint64_t
 
 static long update_one(struct hypercall *hc, struct domain *owner, struct domain *from, const struct mmu_update *u)
 {
-    switch (u->ptr & 3) {
+    switch (u->ptr & 7) {
     case MMU_MACHPHYS_UPDATE:
         return machphys_update(hc, from, u->ptr, u->val);
     case MMU_PT_UPDATE_PRESERVE_AD:
-        return table_update(hc, owner, from, u->ptr & ~3ull, u->val, true);
-    default: /* NORMAL; NO_TRANSLATE is the same for frames named by MFN */
-        return table_update(hc, owner, from, u->ptr & ~3ull, u->val, false);
+        return table_update(hc, owner, from, u->ptr & ~7ull, u->val, true);
+    case MMU_NORMAL_PT_UPDATE:
+    case MMU_PT_UPDATE_NO_TRANSLATE: /* frames are named by MFN anyway */
+        return table_update(hc, owner, from, u->ptr & ~7ull, u->val, false);
+    default:
+        return -ENOSYS;
     }
 }
 
 long do_mmu_update(struct hypercall *hc)
 {
     uint32_t foreign = (uint32_t)hc->arg[3];
+    struct batch b = batch_begin(hc);
     struct domain *owner, *from;
-    struct batch b;
     int err;
-    long rc = batch_begin(hc, &b);
+    long rc = 0;
 
-    if (rc)
-        return rc;
     from = named(hc, foreign & 0xffff, &err);
     if (!from)
         return err;
@@ -307,6 +310,8 @@ static long ext_one(struct hypercall *hc, struct domain *d, const struct mmuext_
     case MMUEXT_UNPIN_TABLE:
         return unpin(d, m);
     case MMUEXT_NEW_BASEPTR:
+        if (mfn_same(m, MFN_NONE))
+            return -EINVAL;
         return self ? pt_set_root(hc->v, m, false) : -EPERM;
     case MMUEXT_NEW_USER_BASEPTR:
         return self ? pt_set_root(hc->v, m.n ? m : MFN_NONE, true) : -EPERM;
@@ -334,13 +339,11 @@ static long ext_one(struct hypercall *hc, struct domain *d, const struct mmuext_
 
 long do_mmuext_op(struct hypercall *hc)
 {
+    struct batch b = batch_begin(hc);
     struct domain *d;
-    struct batch b;
     int err;
-    long rc = batch_begin(hc, &b);
+    long rc = 0;
 
-    if (rc)
-        return rc;
     d = named(hc, (uint16_t)hc->arg[3], &err);
     if (!d)
         return err;

@@ -33,7 +33,10 @@ static unsigned level_of(enum frame_type type) { return (unsigned)(type - TYPE_L
 
 /* ---- The references of one entry ---- */
 
-/* Takes what an L1 entry needs and makes it fit for the hardware. `pt`: owner of the table; frames are `from`'s. */
+/*
+ * Takes what an L1 entry needs and makes it fit for the hardware. `pt`: owner of the table; frames are `from`'s.
+ * -EPERM: not RAM, and not for this domain. -EBUSY: writable, and in use as a table or by somebody else.
+ */
 static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
 {
     uint64_t e = *entry;
@@ -45,11 +48,11 @@ static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
         return -EINVAL;
     *entry = pte_for_hardware(e);
     if (!mfn_is_ram(m))
-        return domain_may_mmio(pt, m, 1) ? 0 : -EINVAL;
+        return domain_may_mmio(pt, m, 1) ? 0 : -EPERM;
     if (!domain_may(pt, PRIV_HARDWARE))
         *entry &= ~PTE_CACHE; /* RAM is write-back for those without devices */
     if (!frame_get(m, from->id))
-        return -EINVAL;
+        return e & PTE_RW ? -EBUSY : -EINVAL;
     if (from->id == DOMID_XEN && (e & PTE_RW)) {
         frame_put(m);
         return -EINVAL;
@@ -59,7 +62,7 @@ static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
 
         if (rc) {
             frame_put(m);
-            return rc;
+            return rc == -EINVAL ? -EBUSY : rc;
         }
     }
     return 0;

@@ -14,7 +14,7 @@ struct vcpu;
 
 /* ---- For core/frame.c ---- */
 
-/* Checks and takes references from f->cursor up. 0, -EINVAL (all undone), -ERESTART (cursor says how far). TYPE_BUSY held. */
+/* Checks and takes references from f->cursor up. 0, the error of a bad entry (all undone), -ERESTART (cursor says how far). TYPE_BUSY held. */
 int pt_validate(struct domain *d, mfn_t m, enum frame_type type);
 /* Drops references from f->cursor down to 0. 0 or -ERESTART. TYPE_BUSY held. */
 int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type);
@@ -23,7 +23,8 @@ int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type);
 
 /*
  * Writes one entry of table `table` (a frame of `owner`, reference and type held by the caller) at index i; frames it maps
- * are `from`'s. 0, -EINVAL, -ERESTART. `preserve_ad`: keep accessed and dirty bits as they are now.
+ * are `from`'s. 0, -EINVAL, -EPERM (MMIO), -EBUSY (writable, but a table or another's), -ERESTART.
+ * `preserve_ad`: keep accessed and dirty bits as they are now.
  */
 int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from, bool preserve_ad);
 
