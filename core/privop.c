@@ -6,6 +6,7 @@
 #include "core/domain.h"
 #include "core/guest.h"
 #include "core/log.h"
+#include "core/pt.h"
 #include "core/time.h"
 #include "core/vcpu.h"
 #include "x86/model/desc.h"
@@ -18,6 +19,7 @@
 #define CR0_TS 8ull
 #define CR0_GUEST 0x80050033ull /* PG AM WP NE ET MP PE: what a PV guest sees set */
 #define STRING_BUDGET 64u
+#define NOT_YET 0xffu /* as a vector: no exception, the guest runs the instruction again */
 
 /* ---- Ports ---- */
 
@@ -160,6 +162,17 @@ static bool read_cr(void *c, unsigned nr, uint64_t *val, struct emul_fault *f)
     }
 }
 
+/* Validating a new root can outlive the budget. */
+static bool write_cr3(struct vcpu *v, uint64_t val, struct emul_fault *f)
+{
+    mfn_t root = maddr_mfn(val & PTE_ADDR);
+    int rc = pt_set_root(v, root, false);
+
+    if (rc == -ERESTART)
+        f->vector = NOT_YET;
+    return rc == 0;
+}
+
 static bool write_cr(void *c, unsigned nr, uint64_t val, struct emul_fault *f)
 {
     struct vcpu *v = c;
@@ -172,6 +185,8 @@ static bool write_cr(void *c, unsigned nr, uint64_t val, struct emul_fault *f)
     case 2:
         v->info->arch.cr2 = val;
         return true;
+    case 3:
+        return write_cr3(v, val, f);
     case 4:
         v->cr4 = val & CR4_GUEST_SETTABLE;
         return true;
@@ -203,6 +218,10 @@ static bool write_xcr(void *c, uint32_t nr, uint64_t val, struct emul_fault *f)
 {
     struct vcpu *v = c;
 
+    if (!(v->cr4 & CR4_OSXSAVE)) {
+        f->vector = X86_VEC_UD;
+        return false;
+    }
     if (nr || !(val & 1) || ((val & 4) && !(val & 2)) || (val & ~cpu_policy_xcr0(v->domain->policy)))
         return false;
     if ((val & 0xe0) && (val & 0xe6) != 0xe6)
@@ -233,14 +252,6 @@ void privop_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_
 static void op_cpuid(void *c, uint32_t leaf, uint32_t subleaf, struct cpuid_leaf *out)
 {
     privop_cpuid(c, leaf, subleaf, out);
-}
-
-static void halt(void *c)
-{
-    struct vcpu *v = c;
-
-    if (!READ_ONCE(v->info->evtchn_upcall_pending))
-        vcpu_block(v);
 }
 
 /* ---- Memory for string I/O ---- */
@@ -279,7 +290,7 @@ static const struct emul_ops ops = {
     .port_read = port_read, .port_write = port_write,
     .read_msr = read_msr, .write_msr = write_msr,
     .read_cr = read_cr, .write_cr = write_cr, .read_dr = read_dr, .write_dr = write_dr,
-    .read_xcr = read_xcr, .write_xcr = write_xcr, .read_tsc = read_tsc, .cpuid = op_cpuid, .halt = halt,
+    .read_xcr = read_xcr, .write_xcr = write_xcr, .read_tsc = read_tsc, .cpuid = op_cpuid,
     .copy_from = copy_from, .copy_to = copy_to, .probe_write = probe_write,
 };
 
@@ -363,6 +374,8 @@ bool privop_emulate(struct vcpu *v, bool code64)
     case EMUL_AGAIN:
         return true;
     case EMUL_FAULT:
+        if (ctx.fault.vector == NOT_YET)
+            return true;
         if (ctx.fault.vector == X86_VEC_GP)
             guest_log(v->domain, LOG_DEBUG, "vCPU%u: #GP for instruction %02x %02x %02x at %#lx (rcx %#lx)", v->id, bytes[0],
                       bytes[1], bytes[2], v->regs->rip, v->regs->rcx);

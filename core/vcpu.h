@@ -127,7 +127,7 @@ void vcpu_kick(struct vcpu *v);
 /* Events or an NMI that v would take now. */
 bool vcpu_deliverable(const struct vcpu *v);
 /*
- * The current vCPU waits for an event (SCHEDOP_block, HLT), with its events unmasked; or for `n` ports and until time `until`
+ * The current vCPU waits for an event (SCHEDOP_block), with its events unmasked; or for `n` ports and until time `until`
  * (0: for ever), SCHEDOP_poll. They return at once, the waiting begins on the exit path. vcpu_poll: 0, or -EINVAL for a bad port.
  */
 void vcpu_block(struct vcpu *v);

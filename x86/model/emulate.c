@@ -203,13 +203,6 @@ static bool do_cache(struct emul_ctx *x, const struct insn *i)
     return true;
 }
 
-static bool do_hlt(struct emul_ctx *x, const struct insn *i)
-{
-    if (x->ops->halt)
-        x->ops->halt(x->cookie);
-    return true;
-}
-
 static bool do_nothing(struct emul_ctx *x, const struct insn *i)
 {
     return true;
@@ -289,7 +282,6 @@ static const struct {
     [INSN_CLTS]   = { do_clts,    false }, [INSN_LMSW]   = { do_lmsw,    false },
     [INSN_SMSW]   = { do_smsw,    true  },
     [INSN_INVD]   = { do_cache,   false }, [INSN_WBINVD] = { do_cache,   false },
-    [INSN_HLT]    = { do_hlt,     false },
     [INSN_CLI]    = { do_nothing, false }, [INSN_STI]    = { do_nothing, false },
     [INSN_XGETBV] = { do_xgetbv,  true  }, [INSN_XSETBV] = { do_xsetbv,  false },
 };

@@ -57,7 +57,6 @@ struct emul_ops {
     bool (*read_tsc)(void *c, uint64_t *tsc, uint32_t *aux, struct emul_fault *f);
     void (*cpuid)(void *c, uint32_t leaf, uint32_t subleaf, struct cpuid_leaf *out);
     /* Optional effects; NULL does nothing. */
-    void (*halt)(void *c);          /* HLT by the guest kernel: block until an event */
     void (*flush_caches)(void *c);  /* WBINVD or INVD by the guest kernel */
     /*
      * Guest memory with the guest's own rights: all or nothing. len <= 4. A false return
