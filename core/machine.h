@@ -109,8 +109,6 @@ bool machine_set_gs(struct vcpu *v, uint16_t sel);
 
 /* v->cr0, v->xcr0 or v->dr[] of the current vCPU changed. */
 void machine_load_control(struct vcpu *v);
-/* dr[6] of the current vCPU as it is now. */
-uint64_t machine_dr6(struct vcpu *v);
 
 /* The current vCPU's root, GDT or LDT changed: load the new ones. */
 void machine_load_root(struct vcpu *v);

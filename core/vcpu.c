@@ -78,8 +78,6 @@ uint64_t vcpu_get_debugreg(struct vcpu *v, unsigned nr)
 {
     if (nr == 4 || nr == 5)
         nr += 2;
-    if (nr == 6 && v == current_vcpu())
-        return machine_dr6(v);
     return nr < 8 ? v->dr[nr] : 0;
 }
 

@@ -152,7 +152,6 @@ static void load_debug(struct vcpu *v)
     write_dr1(v->dr[1]);
     write_dr2(v->dr[2]);
     write_dr3(v->dr[3]);
-    write_dr6(v->dr[6]);
     write_dr7(v->dr[7]);
 }
 
@@ -169,11 +168,6 @@ void machine_load_control(struct vcpu *v)
     fpu_set_xcr0(v->xcr0);
     load_debug(v);
     apply_cr0_ts(v);
-}
-
-uint64_t machine_dr6(struct vcpu *v)
-{
-    return v->dr[7] & 0xff ? read_dr6() : v->dr[6];
 }
 
 uint64_t machine_segbase(const struct vcpu *v, unsigned which)
@@ -261,10 +255,8 @@ static void leave(struct x86_pcpu *c, struct vcpu *prev)
     save_segments(prev);
     clts();
     fpu_save(prev->arch->fpu);
-    if (prev->dr[7] & 0xff) {
-        prev->dr[6] = read_dr6();
+    if (prev->dr[7] & 0xff)
         write_dr7(0x400);
-    }
     tlb_load_root(hv_root_maddr);
     windows_clear(c);
     atomic_fetch_and(&prev->domain->dirty_cpus, ~cpumask_of(c->core.id));

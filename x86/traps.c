@@ -14,6 +14,8 @@
 #include "x86/switch.h"
 #include "x86/traps.h"
 
+#define DR6_CAUSES 0xe00ful
+
 struct extable { uint64_t fault, go_on; };
 extern const struct extable extable_start[], extable_end[];
 
@@ -90,7 +92,7 @@ void trap_from_guest(struct cpu_regs *regs)
         break;
     }
     case X86_VEC_DB:
-        v->dr[6] = read_dr6();
+        v->dr[6] |= read_dr6() & DR6_CAUSES; /* until the guest clears them, as on silicon */
         write_dr6(0xffff0ff0);
         bounce_trap(v, X86_VEC_DB, NO_ERROR_CODE);
         break;
