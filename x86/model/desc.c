@@ -3,8 +3,7 @@
  * Segment descriptors made harmless.
  *
  * A descriptor that is not present can only fault, so it passes untouched. In one
- * that is present DPL becomes 3, whatever level the guest believes to run at, and
- * the accessed bit is set, so that the CPU never writes to the (read-only) page.
+ * that is present DPL becomes 3, whatever level the guest believes to run at.
  */
 #include "x86/model/desc.h"
 
@@ -18,7 +17,7 @@ bool desc_fix(uint64_t *desc)
         return false;
     if ((d & DESC_TYPE_CODE) && (d & DESC_L) && (d & DESC_DB))
         return false;
-    *desc = d | DESC_DPL | DESC_ACCESSED;
+    *desc = d | DESC_DPL;
     return true;
 }
 

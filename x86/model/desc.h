@@ -14,7 +14,6 @@
 
 #define DESC_TYPE_CODE     (1ull << 43) /* of a code or data segment */
 #define DESC_CONFORMING    (1ull << 42) /* of a code segment */
-#define DESC_ACCESSED      (1ull << 40)
 #define DESC_S             (1ull << 44) /* code or data; clear: a system descriptor */
 #define DESC_DPL_SHIFT     45
 #define DESC_DPL           (3ull << DESC_DPL_SHIFT)
