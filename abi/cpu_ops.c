@@ -206,13 +206,15 @@ long do_vm_assist(struct hypercall *hc)
                            1u << VMASST_TYPE_runstate_update_flag;
     uint64_t type = hc->arg[1];
 
+    if (hc->arg[0] != VMASST_CMD_enable && hc->arg[0] != VMASST_CMD_disable)
+        return -ENOSYS;
     if (type > 31 || !(valid >> type & 1))
         return -EINVAL;
     lock(&hc->d->lock);
     if (hc->arg[0] == VMASST_CMD_enable)
         hc->d->vm_assist |= 1u << type;
-    else if (hc->arg[0] == VMASST_CMD_disable)
+    else
         hc->d->vm_assist &= ~(1u << type);
     unlock(&hc->d->lock);
-    return hc->arg[0] == VMASST_CMD_enable || hc->arg[0] == VMASST_CMD_disable ? 0 : -ENOSYS;
+    return 0;
 }
