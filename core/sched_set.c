@@ -124,6 +124,7 @@ void sched_update_runstate_area(struct vcpu *v)
 {
     struct vcpu_runstate_info r;
     struct area_words to;
+    uint64_t now;
 
     lock(&v->area_lock);
     if (area_words(&to, &v->runstate_area, AREA_WORDS)) {
@@ -131,6 +132,12 @@ void sched_update_runstate_area(struct vcpu *v)
 
         r = v->runstate;
         unlock(&q->lock);
+        /* Up to now: who registers the area while it runs does not read zeros. */
+        now = now_ns();
+        if (now > r.state_entry_time) {
+            r.time[r.state] += now - r.state_entry_time;
+            r.state_entry_time = now;
+        }
         put_runstate(&to, &r, v->domain->vm_assist >> VMASST_TYPE_runstate_update_flag & 1);
     }
     unlock(&v->area_lock);

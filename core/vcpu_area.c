@@ -101,8 +101,8 @@ int vcpu_info_register(struct vcpu *v, mfn_t m, uint32_t offset)
     bool first;
     int err;
 
-    if (offset % sizeof(area_word_t) || offset > PAGE_SIZE - sizeof(struct vcpu_info) || !mfn_is_ram(m))
-        return -EINVAL;
+    if (offset % sizeof(area_word_t) || offset > PAGE_SIZE - sizeof(struct vcpu_info))
+        return -ENXIO;
     err = frame_get_type(v->domain, m, TYPE_WRITABLE);
     if (err)
         return err;

@@ -34,7 +34,7 @@ static inline void area_store(const struct area_words *to, unsigned i, uint64_t 
  */
 int vcpu_area_set(struct vcpu *v, struct guest_area *a, uint64_t va, size_t size);
 
-/* VCPUOP_register_vcpu_info: moves v->info, once. 0, -EINVAL, -ERESTART. */
+/* VCPUOP_register_vcpu_info: moves v->info, once. 0, -EINVAL, -ENXIO (its place in the page), -ERESTART. */
 int vcpu_info_register(struct vcpu *v, mfn_t m, uint32_t offset);
 
 /* Puts all of these and leaves v->info in the shared info page. v is off its CPU and stays there. */
