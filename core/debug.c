@@ -2,6 +2,7 @@
 /* Debug keys: each walks what there is and says how it is, one line an item, with the letters that Xen's users know. */
 #include "core/debug.h"
 
+#include "core/audit.h"
 #include "core/domain.h"
 #include "core/frame.h"
 #include "core/grant.h"
@@ -93,5 +94,6 @@ void debug_keys_init(void)
     key_register('g', "grant tables", show_grants);
     key_register('m', "memory", show_memory);
     key_register('t', "time", show_time);
+    key_register('A', "count all references to frames again", audit_show);
     key_register('R', "reboot the machine", reboot);
 }

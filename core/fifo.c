@@ -223,6 +223,20 @@ int fifo_set_priority(struct domain *d, evtchn_port_t nr, uint32_t priority)
     return err;
 }
 
+void ports_each_frame(struct domain *d, void (*each)(void *data, mfn_t m, bool writable), void *data)
+{
+    struct fifo *f = d->ports ? fifo_of(d) : NULL;
+
+    for (unsigned i = 0; f && i < f->pages; i++)
+        each(data, machine_frame_mfn((void *)f->page[i]), true);
+    for (unsigned i = 0; f && i < d->max_vcpus; i++) {
+        const struct fifo_vcpu *fv = d->vcpu[i] ? d->vcpu[i]->fifo : NULL;
+
+        if (fv && !mfn_same(fv->control_mfn, MFN_NONE))
+            each(data, fv->control_mfn, true);
+    }
+}
+
 /* ---- From 2-level to FIFO and back ---- */
 
 void fifo_free(struct domain *d, struct fifo *f)

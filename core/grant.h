@@ -38,6 +38,8 @@ __must_check int grants_kill(struct domain *d);
 void grants_free(struct domain *d);
 unsigned grants_mapped(struct domain *d); /* handles in use, for the leak check */
 void grants_dump(struct domain *d);       /* debug key 'g' */
+/* For the audit: each frame that a mapping of d holds a reference to; nothing changes meanwhile. */
+void grants_each_frame(struct domain *d, void (*each)(void *data, mfn_t m, bool writable), void *data);
 
 /*
  * XENMEM_acquire_resource: MFN of shared (status: v2) table frame `idx`, growing the table as needed. 0 or

@@ -98,6 +98,18 @@ unsigned grants_mapped(struct domain *d)
     return n;
 }
 
+void grants_each_frame(struct domain *d, void (*each)(void *data, mfn_t m, bool writable), void *data)
+{
+    struct grant_table *t = grant_table(d);
+
+    for (grant_handle_t h = 0; h < t->nr_map_pages * MAPPINGS_PER_PAGE; h++) {
+        const struct mapping *m = mapping_at(t, h);
+
+        if (m->granter)
+            each(data, m->frame, !(m->flags & GNTMAP_readonly));
+    }
+}
+
 /* ---- Mapping ---- */
 
 static uint64_t entry_for(mfn_t m, uint32_t flags)

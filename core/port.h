@@ -86,6 +86,8 @@ void port_poll_wake(struct vcpu *v);                 /* port_poll_end(), and cle
 /* For debug key 'e' and the audit. */
 void ports_dump(struct domain *d);
 unsigned ports_in_use(struct domain *d);
+/* Each frame of d's that its event queues hold a WRITABLE reference to; nothing changes meanwhile. */
+void ports_each_frame(struct domain *d, void (*each)(void *data, mfn_t m, bool writable), void *data);
 unsigned ports_max(struct domain *d);
 
 /* ---- Interrupt lines, made by x86/irq.c; called with the PORT lock held ---- */

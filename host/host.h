@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A machine made of an ordinary process, for tests: what a test may do to it beside calling the core.
+ *
+ * RAM is an arena with guard pages; CPUs are numbers, of which a thread is one at a time (host_cpu); every CPU has a TLB
+ * that keeps what it once saw until it is flushed. It is stricter than silicon: memory in the allocator can't be touched, a
+ * translation that outlives its flush is found by host_audit(), and a guest may move between any two reads of its memory.
+ */
+#ifndef HOST_HOST_H
+#define HOST_HOST_H
+
+#include "core/domain.h"
+#include "core/frame.h"
+#include "core/pcpu.h"
+#include "core/vcpu.h"
+
+#define HOST_HZ 1000000000ull /* one tick a nanosecond */
+
+/* Once a process: frames [1, ram_frames) are RAM and free, `cpus` CPUs are online, the clock stands. */
+void host_start(unsigned cpus, uint64_t ram_frames);
+
+/* ---- CPUs ---- */
+
+/* Which CPU this thread is. */
+extern _Thread_local unsigned host_cpu;
+/* v (NULL: nobody) runs on this thread's CPU from now on, without asking the scheduler. */
+void host_run(struct vcpu *v);
+/* machine_kick() calls, by CPU. */
+extern _Atomic unsigned host_kicks[MAX_CPUS];
+
+/* ---- Time ---- */
+
+/* The clock, in ticks: moves only when a test writes it. */
+extern _Atomic uint64_t host_tsc;
+/* What each CPU's timer is set to; ~0: not. */
+extern _Atomic uint64_t host_timer[MAX_CPUS];
+
+/* ---- Memory ---- */
+
+/* Called before each access of the hypervisor to guest memory: the guest's own next move, on another CPU. */
+extern void (*host_guest_moves)(void);
+/* The guest's own access on this CPU at `va`, 8 bytes: by its TLB and page tables. False: page fault. */
+bool host_guest_load(struct vcpu *v, uint64_t va, uint64_t *value);
+bool host_guest_store(struct vcpu *v, uint64_t va, uint64_t value);
+/* Flushes that CPUs were made to do, all and of a page. */
+extern _Atomic unsigned host_flushes;
+
+/*
+ * Makes memory in the allocator untouchable, and looks at every TLB: what it holds must be a use of the frame that is
+ * still allowed, but for frames that wait in the allocator. The number of translations for which that is not so; each is
+ * printed.
+ */
+unsigned host_audit(void);
+
+/* ---- Ends ---- */
+
+/* machine_end() was called: comes here, if set, and does not return. Else the process aborts. */
+extern void (*host_ended)(enum machine_end how);
+/* panic() comes here first, if set; used to show that something is caught. */
+extern void (*host_panicked)(const char *text);
+/* Print the log on stdout. */
+extern bool host_verbose;
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TLBs and the walk over a guest's page tables, in software.
+ *
+ * A TLB entry remembers which tables it came through, as silicon's paging-structure caches do. It stays until the core
+ * flushes it, and the walk comes second: so a flush that the core forgot is a wrong access here, always. Two vCPUs that
+ * take turns on a CPU without a change of root would see each other's translations, so machine_load_root() drops all.
+ */
+#include "host/inside.h"
+
+#include "core/cpumask.h"
+#include "core/log.h"
+#include "lib/errno.h"
+#include "x86/model/pte.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SLOTS 4096u /* by page number; a collision replaces, as silicon may at any time */
+
+struct translation {
+    bool valid, writable;
+    uint64_t va;            /* of the page */
+    mfn_t frame, table[5];  /* table[level], 1..4 */
+    domid_t owner;          /* of the frame when it was filled */
+};
+
+static struct translation tlb[MAX_CPUS][SLOTS];
+static uint32_t flushed_at[MAX_CPUS];
+static _Atomic uint32_t flush_clock = 1;
+static pthread_mutex_t tlb_lock = PTHREAD_MUTEX_INITIALIZER;
+
+_Atomic unsigned host_flushes;
+void (*host_guest_moves)(void);
+
+static struct translation *slot_of(unsigned cpu, uint64_t va)
+{
+    return &tlb[cpu][(va >> PAGE_SHIFT) % SLOTS];
+}
+
+/* ---- Filling ---- */
+
+static bool walk(struct vcpu *v, uint64_t va, struct translation *t)
+{
+    mfn_t m = v->kernel_mode ? v->root_kernel : v->root_user;
+
+    if (mfn_same(m, MFN_NONE) || !va_range_guest(va, 1))
+        return false;
+    *t = (struct translation){ .valid = true, .writable = true, .va = va & PAGE_MASK };
+    for (unsigned level = 4; level; level--) {
+        _Atomic uint64_t *slot = machine_frame(m);
+        uint64_t e;
+
+        if (!slot)
+            panic("a page table of a guest is in frame %#lx, which is no RAM", m.n);
+        slot += pt_index(va, level);
+        e = *slot;
+        t->table[level] = m;
+        if (!(e & PTE_P))
+            return false;
+        t->writable &= !!(e & PTE_RW);
+        m = mfn(pte_mfn(e));
+    }
+    t->frame = m;
+    t->owner = mfn_is_ram(m) ? frame_of(m)->owner : DOMID_IO;
+    return true;
+}
+
+/* The memory behind va on this CPU; NULL: page fault. A fault drops the translation, as silicon's do. */
+static uint8_t *access(struct vcpu *v, uint64_t va, bool write)
+{
+    struct translation *t = slot_of(host_cpu, va), fresh;
+    uint8_t *page = NULL;
+
+    pthread_mutex_lock(&tlb_lock);
+    if (!t->valid || t->va != (va & PAGE_MASK) || (write && !t->writable)) {
+        t->valid = false;
+        if (walk(v, va, &fresh))
+            *t = fresh;
+    }
+    if (t->valid && t->va == (va & PAGE_MASK) && (!write || t->writable))
+        page = machine_frame(t->frame);
+    pthread_mutex_unlock(&tlb_lock);
+    return page ? page + (va & ~PAGE_MASK) : NULL;
+}
+
+/* ---- Flushes ---- */
+
+void host_tlb_drop(unsigned cpu)
+{
+    pthread_mutex_lock(&tlb_lock);
+    flushed_at[cpu] = flush_clock++;
+    memset(tlb[cpu], 0, sizeof(tlb[cpu]));
+    pthread_mutex_unlock(&tlb_lock);
+}
+
+void machine_flush(cpumask_t cpus, enum flush what, uint64_t va)
+{
+    unsigned cpu;
+
+    for_each_cpu(cpu, cpus & pcpu_online) {
+        host_flushes++;
+        if (what == FLUSH_ALL) {
+            host_tlb_drop(cpu);
+        } else {
+            pthread_mutex_lock(&tlb_lock);
+            if (slot_of(cpu, va)->va == (va & PAGE_MASK))
+                slot_of(cpu, va)->valid = false;
+            pthread_mutex_unlock(&tlb_lock);
+        }
+    }
+}
+
+uint32_t machine_flush_stamp(void) { return flush_clock; }
+
+cpumask_t machine_stale(cpumask_t cpus, uint32_t stamp)
+{
+    cpumask_t stale = 0;
+    unsigned cpu;
+
+    for_each_cpu(cpu, cpus & pcpu_online) {
+        if ((int32_t)(flushed_at[cpu] - stamp) < 0)
+            stale |= cpumask_of(cpu);
+    }
+    return stale;
+}
+
+/* ---- The guest's own accesses, and the hypervisor's to its memory ---- */
+
+bool host_guest_load(struct vcpu *v, uint64_t va, uint64_t *value)
+{
+    uint8_t *at = access(v, va, false);
+
+    if (at)
+        memcpy(value, at, sizeof(*value));
+    return at;
+}
+
+bool host_guest_store(struct vcpu *v, uint64_t va, uint64_t value)
+{
+    uint8_t *at = access(v, va, true);
+
+    if (at)
+        memcpy(at, &value, sizeof(value));
+    return at;
+}
+
+static size_t copy(uint8_t *ours, uint64_t va, size_t n, bool write)
+{
+    struct vcpu *v = current_vcpu();
+
+    if (!v || !va_range_guest(va, n))
+        return n;
+    if (host_guest_moves)
+        host_guest_moves();
+    while (n) {
+        size_t part = MIN(n, (size_t)(PAGE_SIZE - (va & ~PAGE_MASK)));
+        uint8_t *at = access(v, va, write);
+
+        if (!at)
+            break;
+        memcpy(write ? at : ours, write ? ours : at, part);
+        ours += part, va += part, n -= part;
+    }
+    return n;
+}
+
+size_t machine_copy_from_guest(void *to, guest_ptr_t from, size_t n)
+{
+    return copy(to, from.va, n, false);
+}
+
+size_t machine_copy_to_guest(guest_ptr_t to, const void *from, size_t n)
+{
+    return copy((uint8_t *)(uintptr_t)from, to.va, n, true);
+}
+
+int machine_cmpxchg_guest(guest_ptr_t p, uint64_t *old, uint64_t new, unsigned width)
+{
+    uint64_t was = *old;
+    uint8_t *at;
+
+    if (!va_range_guest(p.va, width) || (p.va & (width - 1)))
+        return -EFAULT;
+    if (host_guest_moves)
+        host_guest_moves();
+    at = access(current_vcpu(), p.va, true);
+    if (!at)
+        return -EFAULT;
+    switch (width) {
+    case 1: *old = __sync_val_compare_and_swap(at, (uint8_t)was, (uint8_t)new); break;
+    case 2: *old = __sync_val_compare_and_swap((uint16_t *)(void *)at, (uint16_t)was, (uint16_t)new); break;
+    case 4: *old = __sync_val_compare_and_swap((uint32_t *)(void *)at, (uint32_t)was, (uint32_t)new); break;
+    default: *old = __sync_val_compare_and_swap((uint64_t *)(void *)at, was, new); break;
+    }
+    return 0;
+}
+
+/* ---- What a TLB may hold ---- */
+
+static const char *fault_of(const struct translation *t)
+{
+    const struct frame *f;
+
+    for (unsigned level = 1; level <= 4; level++) {
+        f = frame_of(t->table[level]);
+        if (!(f->refs & REFS_FREE) && type_of(f->type) != (enum frame_type)(TYPE_L1 + level - 1))
+            return "one of its tables is used as something else now";
+    }
+    if (!mfn_is_ram(t->frame))
+        return NULL;
+    f = frame_of(t->frame);
+    if (f->refs & REFS_FREE)
+        return NULL; /* flushed when it leaves the allocator */
+    if (f->owner != t->owner)
+        return "its frame is somebody else's now";
+    if (t->writable && type_of(f->type) != TYPE_WRITABLE)
+        return "it writes to a frame that is used as something else now";
+    return NULL;
+}
+
+unsigned host_audit(void)
+{
+    unsigned faults = 0, cpu;
+
+    host_ram_poison();
+    pthread_mutex_lock(&tlb_lock);
+    for_each_cpu(cpu, pcpu_online) {
+        for (unsigned i = 0; i < SLOTS; i++) {
+            const struct translation *t = &tlb[cpu][i];
+            const char *fault = t->valid ? fault_of(t) : NULL;
+
+            if (!fault)
+                continue;
+            faults++;
+            printf("CPU %u: stale translation of %#lx to frame %#lx%s: %s\n", cpu, t->va, t->frame.n,
+                   t->writable ? " (writable)" : "", fault);
+        }
+    }
+    pthread_mutex_unlock(&tlb_lock);
+    return faults;
+}
