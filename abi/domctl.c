@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HYPERVISOR_domctl: one domain controls another. The structure is copied once, the domain is looked for before anything
- * else, and one call runs at a time.
+ * HYPERVISOR_domctl: one domain controls another. The structure is copied once, the domain is looked for
+ * before anything else, and one call runs at a time.
  *
- * Who finds another call in progress does not wait for it but tries again through its own exit: so whoever runs may pause
- * any vCPU, even one that is about to make such a call.
+ * Who finds another call in progress does not wait for it but tries again through its own exit: so whoever
+ * runs may pause any vCPU, even one that is about to make such a call.
  */
 #include "abi/domctl.h"
 

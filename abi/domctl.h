@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between the files of domctl and sysctl: the handlers that abi/table/domctl.def names, and what several of them share.
+ * Between the files of domctl and sysctl: the handlers that abi/table/domctl.def names, and what several of
+ * them share.
  *
- * A handler runs under the DOMCTL lock, with a reference to the domain the call is about, on a private copy of the argument.
- * It gives an errno or a result; -ERESTART runs the same call again.
+ * A handler runs under the DOMCTL lock, with a reference to the domain the call is about, on a private copy
+ * of the argument. It gives an errno or a result; -ERESTART runs the same call again.
  */
 #ifndef ABI_DOMCTL_H
 #define ABI_DOMCTL_H
@@ -39,8 +40,8 @@ __must_check int bitmap_read(const struct xenctl_bitmap *from, uint64_t *bits);
 __must_check int bitmap_write(const struct xenctl_bitmap *to, uint64_t bits);
 
 /*
- * Copies the policy into the caller's arrays; the counts become what was written. A NULL array: the count becomes the most
- * that any policy needs. 0, -ENOBUFS (nothing written), -EFAULT.
+ * Copies the policy into the caller's arrays; the counts become what was written. A NULL array: the count
+ * becomes the most that any policy needs. 0, -ENOBUFS (nothing written), -EFAULT.
  */
 long policy_copy_out(const struct cpu_policy *p, guest_ptr_t leaves, uint32_t *nr_leaves, guest_ptr_t msrs,
                      uint32_t *nr_msrs);

@@ -44,7 +44,8 @@ void domctl_info(struct domain *d, struct xen_domctl_getdomaininfo *info)
     if (code == -1)
         info->flags |= NOT_SHUT_DOWN << XEN_DOMINF_shutdownshift;
     else
-        info->flags |= XEN_DOMINF_shutdown | ((uint32_t)code & XEN_DOMINF_shutdownmask) << XEN_DOMINF_shutdownshift;
+        info->flags |= XEN_DOMINF_shutdown |
+                       ((uint32_t)code & XEN_DOMINF_shutdownmask) << XEN_DOMINF_shutdownshift;
     info->tot_pages = d->tot_pages;
     info->max_pages = d->max_pages;
     info->outstanding_pages = d->claimed_pages;
@@ -100,7 +101,8 @@ static cpumask_t all_cpus(void)
 }
 
 /* Writes the masks that are asked for, within `limit`. */
-static long put_affinity(struct vcpu *v, const struct xen_domctl_vcpuaffinity *a, cpumask_t limit, bool effective)
+static long put_affinity(struct vcpu *v, const struct xen_domctl_vcpuaffinity *a, cpumask_t limit,
+                         bool effective)
 {
     cpumask_t hard = __atomic_load_n(&v->hard, __ATOMIC_RELAXED) & limit;
     cpumask_t soft = __atomic_load_n(&v->soft, __ATOMIC_RELAXED) & (effective ? hard : limit);

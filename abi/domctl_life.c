@@ -30,7 +30,8 @@ static long check_creation(struct hypercall *hc, const struct xen_domctl_created
     if (c->flags & ~XEN_DOMCTL_CDF_xs_domain)
         return refuse(hc->v, -EINVAL, "domain with flags %#x", c->flags);
     if (c->iommu_opts || c->vmtrace_size)
-        return refuse(hc->v, -EINVAL, "domain with IOMMU options %#x, trace size %#x", c->iommu_opts, c->vmtrace_size);
+        return refuse(hc->v, -EINVAL, "domain with IOMMU options %#x, trace size %#x", c->iommu_opts,
+                      c->vmtrace_size);
     if (c->grant_opts & ~XEN_DOMCTL_GRANT_version_mask || version < 1 || version > 2)
         return refuse(hc->v, -EINVAL, "domain with grant options %#x", c->grant_opts);
     if (c->cpupool_id)
@@ -106,7 +107,10 @@ long domctl_pausedomain(struct hypercall *hc, struct domain *d, struct xen_domct
     return 0;
 }
 
-/* The tool has cleared the shared info page since the domain was made: what the hypervisor says in it is written here. */
+/*
+ * The tool has cleared the shared info page since the domain was made: what the hypervisor says in it is
+ * written here.
+ */
 long domctl_unpausedomain(struct hypercall *hc, struct domain *d, struct xen_domctl *op)
 {
     if (!d->ctl_pause_count)
@@ -168,7 +172,8 @@ long domctl_settscinfo(struct hypercall *hc, struct domain *d, struct xen_domctl
 
 long domctl_gettscinfo(struct hypercall *hc, struct domain *d, struct xen_domctl *op)
 {
-    op->u.tsc_info = (struct xen_domctl_tsc_info){ .tsc_mode = d->tsc_mode, .gtsc_khz = (uint32_t)time_tsc_khz() };
+    op->u.tsc_info = (struct xen_domctl_tsc_info){ .tsc_mode = d->tsc_mode,
+                                                   .gtsc_khz = (uint32_t)time_tsc_khz() };
     return 0;
 }
 
@@ -178,7 +183,8 @@ long domctl_hypercall_init(struct hypercall *hc, struct domain *d, struct xen_do
     int rc = frame_get_type(d, m, TYPE_WRITABLE);
 
     if (rc)
-        return rc == -ERESTART ? rc : refuse(hc->v, -EACCES, "hypercall page of domain %u at frame %#lx", d->id, m.n);
+        return rc == -ERESTART ? rc : refuse(hc->v, -EACCES, "hypercall page of domain %u at frame %#lx",
+                                             d->id, m.n);
     hypercall_page_fill(machine_frame(m));
     frame_put_type(m);
     return 0;

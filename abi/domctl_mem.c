@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* domctl: what a domain's frames are used for, which devices it may touch; and what PV domains here do not have. */
+/*
+ * domctl: what a domain's frames are used for, which devices it may touch; and what PV domains here do not
+ * have.
+ */
 #include "abi/domctl.h"
 
 #include "core/budget.h"

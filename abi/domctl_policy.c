@@ -34,7 +34,8 @@ struct policy_input {
     xen_msr_entry_t msr[CPU_POLICY_MAX_MSRS];
 };
 
-static long update(struct hypercall *hc, struct domain *d, struct xen_domctl_cpu_policy *c, struct policy_input *in)
+static long update(struct hypercall *hc, struct domain *d, struct xen_domctl_cpu_policy *c,
+                   struct policy_input *in)
 {
     struct cpu_policy_error where;
     long rc;
@@ -42,15 +43,15 @@ static long update(struct hypercall *hc, struct domain *d, struct xen_domctl_cpu
     if (guest_read(in->leaf, handle_ptr(c->leaves), c->nr_leaves * sizeof(in->leaf[0])) ||
         guest_read(in->msr, handle_ptr(c->msrs), c->nr_msrs * sizeof(in->msr[0])))
         return -EFAULT;
-    rc = cpu_policy_update(d->policy, &machine_cpu_policies()->of[CPU_POLICY_PV_MAX], in->leaf, c->nr_leaves, in->msr,
-                           c->nr_msrs, &where);
+    rc = cpu_policy_update(d->policy, &machine_cpu_policies()->of[CPU_POLICY_PV_MAX], in->leaf,
+                           c->nr_leaves, in->msr, c->nr_msrs, &where);
     if (!rc)
         return 0;
     c->err_leaf = where.leaf;
     c->err_subleaf = where.subleaf;
     c->err_msr = where.msr;
-    return refuse(hc->v, rc, "CPU policy of domain %u: leaf %#x subleaf %#x, MSR %#x", d->id, where.leaf, where.subleaf,
-                  where.msr);
+    return refuse(hc->v, rc, "CPU policy of domain %u: leaf %#x subleaf %#x, MSR %#x", d->id, where.leaf,
+                  where.subleaf, where.msr);
 }
 
 long domctl_set_cpu_policy(struct hypercall *hc, struct domain *d, struct xen_domctl *op)

@@ -2,7 +2,8 @@
 /*
  * domctl: a vCPU's registers and FPU state, set by the builder, read and set again by save and restore.
  *
- * The vCPU is held off its CPU meanwhile. A domain's own vCPUs are not for it to change here: they have vcpu_op.
+ * The vCPU is held off its CPU meanwhile. A domain's own vCPUs are not for it to change here: they have
+ * vcpu_op.
  */
 #include "abi/domctl.h"
 
@@ -18,7 +19,8 @@ static struct vcpu *subject(struct hypercall *hc, struct domain *d, uint32_t id,
 
     if (d != hc->d && !domain_dying(d) && v)
         return v;
-    *err = refuse(hc->v, v || id >= d->max_vcpus ? -EINVAL : -ESRCH, "state of vCPU %u of domain %u", id, d->id);
+    *err = refuse(hc->v, v || id >= d->max_vcpus ? -EINVAL : -ESRCH, "state of vCPU %u of domain %u", id,
+                  d->id);
     return NULL;
 }
 
@@ -29,10 +31,14 @@ static long set_context(struct hypercall *hc, struct vcpu *v, const struct vcpu_
     long rc;
 
     if (v->initialised && c->ctrlreg[3] != mfn_maddr(v->root_kernel))
-        return refuse(hc->v, -EOPNOTSUPP, "another page-table root for vCPU %u of domain %u", v->id, v->domain->id);
+        return refuse(hc->v, -EOPNOTSUPP, "another page-table root for vCPU %u of domain %u", v->id,
+                      v->domain->id);
     rc = vcpu_set_context(v, c);
+    if (!v->initialised) /* what it had before may be gone: it must not run on */
+        vcpu_pause_set(v, PAUSE_DOWN);
     if (rc)
-        return rc == -ERESTART ? rc : refuse(hc->v, rc, "context of vCPU %u of domain %u", v->id, v->domain->id);
+        return rc == -ERESTART ? rc : refuse(hc->v, rc, "context of vCPU %u of domain %u", v->id,
+                                             v->domain->id);
     if (c->flags & VGCF_online)
         vcpu_pause_clear(v, PAUSE_DOWN);
     else
@@ -103,7 +109,8 @@ long domctl_set_ext_vcpucontext(struct hypercall *hc, struct domain *d, struct x
     if (e->size < offsetof(struct xen_domctl_ext_vcpucontext, mcg_cap))
         return refuse(hc->v, -EINVAL, "extended context of %u bytes", e->size);
     if (!va_canonical(e->syscall32_callback_eip) || !va_canonical(e->sysenter_callback_eip))
-        return refuse(hc->v, -EINVAL, "entry points %#lx, %#lx", e->syscall32_callback_eip, e->sysenter_callback_eip);
+        return refuse(hc->v, -EINVAL, "entry points %#lx, %#lx", e->syscall32_callback_eip,
+                      e->sysenter_callback_eip);
     vcpu_hold(v);
     v->syscall32_cb = (struct callback){ e->syscall32_callback_eip, e->syscall32_disables_events };
     v->sysenter_cb = (struct callback){ e->sysenter_callback_eip, e->sysenter_disables_events };
@@ -123,14 +130,18 @@ long domctl_get_ext_vcpucontext(struct hypercall *hc, struct domain *d, struct x
     vcpu_hold(v);
     *e = (struct xen_domctl_ext_vcpucontext){
         .vcpu = v->id, .size = sizeof(*e),
-        .syscall32_callback_eip = v->syscall32_cb.va, .syscall32_disables_events = v->syscall32_cb.mask_events,
+        .syscall32_callback_eip = v->syscall32_cb.va,
+        .syscall32_disables_events = v->syscall32_cb.mask_events,
         .sysenter_callback_eip = v->sysenter_cb.va, .sysenter_disables_events = v->sysenter_cb.mask_events,
     };
     vcpu_release(v);
     return 0;
 }
 
-/* ---- XSAVE state: two words, XCR0 now and all bits that were ever in it, then the area in standard format ---- */
+/* ---- XSAVE state ----
+ *
+ * Two words, XCR0 now and all bits that were ever in it; then the area in standard format.
+ */
 
 #define XSTATE_HEAD (2 * sizeof(uint64_t))
 #define XSTATE_MAX 4096u

@@ -51,7 +51,10 @@ long sysctl_getdomaininfolist(struct hypercall *hc, void *arg)
 
 /* ---- The log ---- */
 
-/* Where in the ring `index`, the low half of a position that we gave out, is now; its oldest byte if that is gone. */
+/*
+ * Where in the ring `index`, the low half of a position that we gave out, is now; its oldest byte if that
+ * is gone.
+ */
 static uint64_t ring_position(uint32_t index)
 {
     uint64_t start = log_ring_start();

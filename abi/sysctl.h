@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The handlers of sysctl that abi/table/sysctl.def names; `arg` is the dispatcher's copy of struct xen_sysctl. */
+/*
+ * The handlers of sysctl that abi/table/sysctl.def names; `arg` is the dispatcher's copy of struct
+ * xen_sysctl.
+ */
 #ifndef ABI_SYSCTL_H
 #define ABI_SYSCTL_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sysctl: what this machine is: CPUs and how they lie together, memory, and the CPU policies that domains may have. */
+/*
+ * sysctl: what this machine is: CPUs and how they lie together, memory, and the CPU policies that domains
+ * may have.
+ */
 #include "abi/sysctl.h"
 
 #include "abi/domctl.h"
@@ -21,7 +24,10 @@ static const struct cpu_policy *host(void)
 
 /* ---- Topology ---- */
 
-/* Widths of the thread's and the core's number within an APIC id: leaf 0xb, else AMD's own leaf, else all are cores. */
+/*
+ * Widths of the thread's and the core's number within an APIC id: leaf 0xb, else AMD's own leaf, else all
+ * are cores.
+ */
 static void apic_id_widths(unsigned *thread, unsigned *core)
 {
     struct cpuid_leaf smt = cpu_policy_leaf(host(), 0xb, 0), pkg = cpu_policy_leaf(host(), 0xb, 1);
@@ -84,7 +90,8 @@ long sysctl_cputopoinfo(struct hypercall *hc, void *arg)
         struct xen_sysctl_cputopo c = { .core = p.core, .socket = p.socket, .node = 0 };
 
         if (!cpumask_has(pcpu_online, i))
-            c = (struct xen_sysctl_cputopo){ XEN_INVALID_CORE_ID, XEN_INVALID_SOCKET_ID, XEN_INVALID_NODE_ID };
+            c = (struct xen_sysctl_cputopo){ XEN_INVALID_CORE_ID, XEN_INVALID_SOCKET_ID,
+                                             XEN_INVALID_NODE_ID };
         if (guest_write(gptr_plus(at, i * sizeof(c)), &c, sizeof(c)))
             return -EFAULT;
     }
@@ -206,6 +213,7 @@ long sysctl_get_cpu_policy(struct hypercall *hc, void *arg)
 
     if (c->_rsvd || c->index >= CPU_POLICIES)
         return refuse(hc->v, -EINVAL, "CPU policy %u", c->index);
-    return policy_copy_out(&machine_cpu_policies()->of[clamp_index(c->index, CPU_POLICIES)], handle_ptr(c->leaves),
+    return policy_copy_out(&machine_cpu_policies()->of[clamp_index(c->index, CPU_POLICIES)],
+                           handle_ptr(c->leaves),
                            &c->nr_leaves, handle_ptr(c->msrs), &c->nr_msrs);
 }

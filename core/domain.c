@@ -92,13 +92,14 @@ struct domain *domain_target(struct domain *caller, domid_t id, int *err)
         domain_ref(caller);
         return caller;
     }
-    if (!domain_may(caller, PRIV_CONTROL)) {
-        *err = -EPERM;
-        return NULL;
-    }
     d = domain_get(id);
-    if (!d)
+    if (!d) {
         *err = -ESRCH;
+    } else if (!domain_may(caller, PRIV_CONTROL)) {
+        domain_put(d);
+        d = NULL;
+        *err = -EPERM;
+    }
     return d;
 }
 
@@ -340,7 +341,7 @@ void domain_shutdown(struct domain *d, int code)
     domain_pause_nosync(d);
     hv_log(LOG_INFO, "d%u shut down, code %d", d->id, code);
     virq_raise_global(VIRQ_DOM_EXC);
-    if (d->suspend_port)
+    if (d->suspend_port && code == SHUTDOWN_suspend)
         (void)port_send(d, d->suspend_port);
 }
 
