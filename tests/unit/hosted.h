@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Domains on the machine made of a process (host/host.h), for tests of the core as a whole: frames, page tables, and a
+ * check of everything after each step. Included once by a test, after cmocka.h.
+ */
+#ifndef TESTS_UNIT_HOSTED_H
+#define TESTS_UNIT_HOSTED_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/audit.h"
+#include "core/budget.h"
+#include "core/log.h"
+#include "core/m2p.h"
+#include "core/pt.h"
+#include "core/reservation.h"
+#include "host/host.h"
+#include "lib/errno.h"
+#include "x86/model/pte.h"
+
+enum { HOSTED_CPUS = 2, HOSTED_RAM = 4096, HOSTED_FRAMES = 256 };
+
+#define RO (PTE_P | PTE_US | PTE_A)
+#define RW (RO | PTE_RW)
+
+/* A domain with one vCPU and frames m[0..count), numbered so. */
+struct guest {
+    struct domain *d;
+    struct vcpu *v;
+    mfn_t m[HOSTED_FRAMES];
+    unsigned count;
+};
+
+static inline void hosted_check(void)
+{
+    assert_int_equal(audit_run(), 0);
+    assert_int_equal(host_audit(), 0);
+    assert_int_equal(this_pcpu()->locks_held, 0);
+}
+
+/* The way out of the hypervisor as far as memory goes: what is queued is undone, with `units` of budget at a time. */
+static inline void hosted_leave(struct vcpu *v, unsigned units)
+{
+    do
+        this_pcpu()->budget = units;
+    while (!type_drain(v));
+    budget_reset();
+}
+
+static inline void guest_create(struct guest *g, domid_t id, uint32_t privileges, unsigned frames)
+{
+    struct domain_config cfg = { .id = id, .max_vcpus = 1, .max_ports = ~0u, .max_grant_frames = ~0u,
+                                 .max_maptrack_frames = ~0u, .max_grant_version = 2, .privileges = privileges };
+
+    assert_int_equal(domain_create(&cfg, &g->d), 0);
+    if (id == 0)
+        dom0 = g->d;
+    g->d->max_pages = frames;
+    assert_int_equal(domain_alloc_vcpus(g->d, 1), 0);
+    g->v = g->d->vcpu[0];
+    g->count = frames;
+    for (unsigned i = 0; i < frames; i++) {
+        g->m[i] = reservation_add(g->d, 0, 0, i);
+        assert_false(mfn_same(g->m[i], MFN_NONE));
+    }
+}
+
+/* Kills it from `by`, whose way out undoes its tables, and checks that all its frames came back. */
+static inline void guest_destroy(struct guest *g, struct vcpu *by, unsigned units)
+{
+    int rc;
+
+    host_run(by);
+    do {
+        this_pcpu()->budget = units;
+        rc = domain_kill(g->d);
+        hosted_leave(by, units);
+    } while (rc == -ERESTART);
+    assert_int_equal(rc, 0);
+    memset(g, 0, sizeof(*g));
+}
+
+/* Writes an entry of a frame that is no table now, as the guest itself could. */
+static inline void guest_entry(struct guest *g, unsigned table, unsigned i, unsigned target, uint64_t flags)
+{
+    ((uint64_t *)machine_frame(g->m[table]))[i] = pte_make(g->m[target].n, flags);
+}
+
+/* Frames 0..3 are the root and its tables for va 0: L1 entry i maps frame i, writable but for the tables. */
+static inline void guest_tables(struct guest *g, unsigned pages)
+{
+    for (unsigned i = 0; i < 3; i++)
+        guest_entry(g, i, 0, i + 1, RW);
+    for (unsigned i = 0; i < pages; i++)
+        guest_entry(g, 3, i, i, i < 4 ? RO : RW);
+}
+
+/* The same, and runs on them. */
+static inline void guest_start(struct guest *g, unsigned pages)
+{
+    guest_tables(g, pages);
+    host_run(g->v);
+    budget_reset();
+    assert_int_equal(type_pin(g->d, g->m[0], TYPE_L4), 0);
+    assert_int_equal(pt_set_root(g->v, g->m[0], false), 0);
+    hosted_leave(g->v, BUDGET_UNITS);
+}
+
+static struct guest control; /* dom0: it has a vCPU to run on, and does nothing */
+
+static inline int hosted_setup(void **state)
+{
+    (void)state;
+    host_verbose = true;
+    log_levels(LOG_ERR, LOG_ERR);
+    host_start(HOSTED_CPUS, HOSTED_RAM);
+    guest_create(&control, 0, PRIV_ALL, 8);
+    guest_start(&control, 8);
+    hosted_check();
+    return 0;
+}
+
+#endif
