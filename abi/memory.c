@@ -70,7 +70,7 @@ static long reservation_op(struct hypercall *hc, unsigned cmd, uint64_t start)
     x.addr_bits = XENMEMF_get_address_bits(x.r.mem_flags);
     x.d = domain_target(hc->d, x.r.domid, &err);
     if (!x.d)
-        return start ? (long)start : err;
+        return (long)start;
     if (x.r.extent_order <= reservation_max_order(hc->d)) {
         for (; i < x.r.nr_extents; i++) {
             if (i > start && budget_spent()) {
@@ -267,8 +267,6 @@ static long claim_pages(struct hypercall *hc)
     struct domain *d;
     long rc;
 
-    if (!domain_may(hc->d, PRIV_CONTROL))
-        return -EPERM;
     if (guest_read(&r, gptr(hc->arg[1]), sizeof(r)))
         return -EFAULT;
     if (r.extent_order || r.mem_flags || handle_ptr(r.extent_start).va)
@@ -276,7 +274,7 @@ static long claim_pages(struct hypercall *hc)
     d = domain_get(r.domid == DOMID_SELF ? hc->d->id : r.domid);
     if (!d)
         return -EINVAL;
-    rc = reservation_claim(d, r.nr_extents);
+    rc = domain_may(hc->d, PRIV_CONTROL) ? reservation_claim(d, r.nr_extents) : -EPERM;
     domain_put(d);
     return rc;
 }
