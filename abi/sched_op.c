@@ -10,6 +10,7 @@
 #include <xen/sched.h>
 
 #define POLL_MAX_PORTS 128
+#define REASON_MAX 255u /* as much as the tools can be told: XEN_DOMINF_shutdownmask */
 
 static long yield(struct hypercall *hc, void *arg)
 {
@@ -36,7 +37,7 @@ static long shut_down(struct hypercall *hc, void *arg)
 {
     const struct sched_shutdown *a = arg;
 
-    if (a->reason > SHUTDOWN_MAX)
+    if (a->reason > REASON_MAX)
         return refuse(hc->v, -EINVAL, "shutdown reason %u", a->reason);
     domain_shutdown(hc->d, final_code(hc->d, a->reason));
     return 0;
@@ -62,7 +63,7 @@ static long remote_shutdown(struct hypercall *hc, void *arg)
     struct domain *d;
     int err;
 
-    if (a->reason > SHUTDOWN_MAX)
+    if (a->reason > REASON_MAX)
         return refuse(hc->v, -EINVAL, "shutdown reason %u for d%u", a->reason, a->domain_id);
     d = domain_target(hc->d, a->domain_id, &err);
     if (!d)
@@ -76,7 +77,7 @@ static long shutdown_code(struct hypercall *hc, void *arg)
 {
     const struct sched_shutdown *a = arg;
 
-    if (a->reason > SHUTDOWN_MAX)
+    if (a->reason > REASON_MAX)
         return refuse(hc->v, -EINVAL, "shutdown code %u", a->reason);
     atomic_store(&hc->d->latched_code, a->reason + 1);
     return 0;

@@ -309,7 +309,7 @@ static void polls_and_blocks(void **state)
 
 static void shutdowns_watchdogs_and_pins(void **state)
 {
-    struct sched_shutdown s = { .reason = SHUTDOWN_MAX + 1 };
+    struct sched_shutdown s = { .reason = 256 };
     struct sched_remote_shutdown r = { .domain_id = 9, .reason = SHUTDOWN_reboot };
     struct sched_watchdog w = { .id = ~0u, .timeout = 0 };
     struct sched_pin_override pin = { .pcpu = 1 };
@@ -325,7 +325,7 @@ static void shutdowns_watchdogs_and_pins(void **state)
     r.domain_id = 10;
     assert_int_equal(sched_op(SCHEDOP_remote_shutdown, &r), -ESRCH);
     r.domain_id = 9;
-    r.reason = 99;
+    r.reason = 256;
     assert_int_equal(sched_op(SCHEDOP_remote_shutdown, &r), -EINVAL);
     s.reason = SHUTDOWN_suspend;
     assert_int_equal(sched_op(SCHEDOP_shutdown, &s), 0);
