@@ -83,7 +83,7 @@ static int side_open(struct vcpu *v, struct side *s, const struct gnttab_copy_pt
         if (*status)
             return 0;
         owner = s->step[s->steps - 1].d;
-    } else if (p->domid == DOMID_SELF || p->domid == owner->id) {
+    } else if (p->domid == DOMID_SELF) {
         s->frame = mfn(p->u.gmfn);
     } else {
         *status =
@@ -92,8 +92,8 @@ static int side_open(struct vcpu *v, struct side *s, const struct gnttab_copy_pt
     }
     rc = grant_frame_get(owner, s->frame, s->write);
     s->held = rc == 0;
-    if (rc == -EINVAL)
-        *status = (int16_t)refuse(v, granted ? GNTST_general_error : GNTST_bad_page,
+    if (rc && rc != -ERESTART)
+        *status = (int16_t)refuse(v, rc == -ENOENT ? GNTST_bad_page : GNTST_general_error,
                                   "copy: frame %#llx of d%u", (unsigned long long)s->frame.n, owner->id);
     return rc == -ERESTART ? rc : 0;
 }

@@ -188,9 +188,9 @@ int grant_frame_get(struct domain *owner, mfn_t m, bool write)
     int rc = 0;
 
     if (!mfn_is_tracked(m) || !frame_get(m, owner->id))
-        return -EINVAL;
+        return -ENOENT;
     if (frame_of(m)->refs & REFS_HV)
-        rc = -EINVAL;
+        rc = -ENOENT;
     else if (write)
         rc = type_get(owner, m, TYPE_WRITABLE);
     if (rc)

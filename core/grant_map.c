@@ -129,12 +129,12 @@ static int16_t host_map(struct vcpu *v, struct mapping *m, uint64_t entry)
 
     if (m->flags & GNTMAP_contains_pte) {
         if (m->host_addr % sizeof(uint64_t))
-            return GNTST_bad_virt_addr;
+            return GNTST_general_error;
         m->pte = m->host_addr;
         return (int16_t)pt_grant_map(v, m->pte, true, entry);
     }
     if (m->host_addr % PAGE_SIZE || pt_find_l1(v, m->host_addr, &table, &index))
-        return GNTST_bad_virt_addr;
+        return GNTST_general_error;
     m->pte = mfn_maddr(table) + index * sizeof(uint64_t);
     status = (int16_t)pt_grant_map(v, m->pte, true, entry);
     frame_put_type(table);
@@ -154,8 +154,9 @@ static int map_parts(struct vcpu *v, struct mapping *m, struct gnttab_map_grant_
     m->frame = mfn(entry.frame);
     rc = grant_frame_get(m->granter, m->frame, write);
     if (rc) {
-        op->status = (int16_t)refuse(v, GNTST_general_error, "grant %u of d%u: frame %#llx", m->ref,
-                                     m->granter->id, (unsigned long long)entry.frame);
+        op->status = (int16_t)refuse(v, rc == -ENOENT ? GNTST_bad_page : GNTST_general_error,
+                                     "grant %u of d%u: frame %#llx", m->ref, m->granter->id,
+                                     (unsigned long long)entry.frame);
         goto undo_pin;
     }
     if (op->flags & GNTMAP_host_map)
@@ -223,7 +224,7 @@ static int16_t unmap_begin(struct grant_table *t, const struct gnttab_unmap_gran
     if (!m)
         status = GNTST_bad_handle;
     else if (op->host_addr && (!(m->flags & GNTMAP_host_map) || op->host_addr != m->host_addr))
-        status = GNTST_bad_virt_addr;
+        status = GNTST_general_error;
     else if (op->dev_bus_addr && (!(m->flags & GNTMAP_device_map) || op->dev_bus_addr != mfn_maddr(m->frame)))
         status = GNTST_bad_dev_addr;
     if (!status) {

@@ -153,8 +153,8 @@ void grant_unpin(struct domain *granter, grant_ref_t ref, bool write);
 
 /*
  * References for using a frame of `owner`: a general one, and a WRITABLE type to write. Pages of the
- * hypervisor that the owner can see (its shared info, its grant table) are not its to grant. 0, -EINVAL,
- * -ERESTART.
+ * hypervisor that the owner can see (its shared info, its grant table) are not its to grant. 0, -ENOENT (not
+ * the owner's), -EINVAL (in use as something else), -ERESTART.
  */
 __must_check int grant_frame_get(struct domain *owner, mfn_t m, bool write);
 void grant_frame_put(mfn_t m, bool write);
