@@ -26,16 +26,20 @@
 /* By I/O privilege (guest kernel: 1 and more, user: 3), or by the guest's own bitmap, which is in kernel memory. */
 static bool port_allowed(struct vcpu *v, unsigned port, unsigned bytes)
 {
-    if (v->iopl >= (v->kernel_mode ? 1u : 3u))
+    bool allowed = v->iobitmap != 0, mode = v->kernel_mode;
+
+    if (v->iopl >= (mode ? 1u : 3u))
         return true;
-    for (unsigned i = 0; v->iobitmap && i < bytes; i++) {
+    machine_set_mode(v, true);
+    for (unsigned i = 0; allowed && i < bytes; i++) {
         uint8_t bits;
 
         if (port + i >= v->iobitmap_ports || guest_read(&bits, gptr(v->iobitmap + (port + i) / 8), 1) ||
             (bits >> (port + i) % 8 & 1))
-            return false;
+            allowed = false;
     }
-    return v->iobitmap != 0;
+    machine_set_mode(v, mode);
+    return allowed;
 }
 
 static bool port_read(void *c, uint16_t port, unsigned size, uint32_t *val, struct emul_fault *f)
