@@ -307,6 +307,7 @@ void dom0_build(const struct dom0_images *images, const struct boot_options *opt
     if (!p2m || domain_create(&cfg, &dom0))
         cannot("there is not enough memory", "give it less with dom0_mem=");
     dom0->all_io = true;
+    dom0->vm_assist = 1u << VMASST_TYPE_writable_pagetables;
     dom0->max_pages = MAX(max_pages, nr_pages);
     cpu_policy_for_dom0(dom0->policy);
     make_vcpus(options);

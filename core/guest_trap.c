@@ -12,6 +12,7 @@
 #include "core/privop.h"
 #include "core/pt.h"
 #include "core/vcpu.h"
+#include "core/vcpu_tables.h"
 #include "x86/model/emulate.h"
 #include "x86/model/pte.h"
 
@@ -42,8 +43,8 @@ static bool software_interrupt(struct vcpu *v, uint32_t error)
 /* ---- Stores to page tables ---- */
 
 /*
- * A store by the guest's kernel to a page that is mapped read-only because it is an L1 table: done for it, checked like any
- * update. False: not such a store.
+ * A store by the guest's kernel to a page that is mapped read-only because it is an L1 table: done for it, if it asked for
+ * that, and checked like any update. False: not such a store.
  */
 static bool table_write(struct vcpu *v, uint64_t va)
 {
@@ -53,6 +54,8 @@ static bool table_write(struct vcpu *v, uint64_t va)
     mfn_t table;
     int rc = -EAGAIN;
 
+    if (!(v->domain->vm_assist & 1u << VMASST_TYPE_writable_pagetables))
+        return false;
     if (!pt_read_l1(v, va, &map) || !(map & PTE_P) || (map & PTE_RW))
         return false;
     table = mfn(pte_mfn(map));
@@ -110,6 +113,13 @@ void guest_trap(struct vcpu *v, unsigned vector, uint32_t error)
         if (software_interrupt(v, error))
             return;
         if (error == 0 && privop_emulate(v, code_is_64(v)))
+            return;
+        if (vcpu_ldt_fault(v, error))
+            return;
+        break;
+    case X86_VEC_NP:
+    case X86_VEC_SS:
+        if (vcpu_ldt_fault(v, error))
             return;
         break;
     case X86_VEC_UD:

@@ -6,6 +6,7 @@
 #include "core/pcpu.h"
 #include "core/pt.h"
 #include "lib/errno.h"
+#include "x86/model/desc.h"
 #include "x86/model/pte.h"
 
 static void put_all(mfn_t *frames, unsigned n)
@@ -42,15 +43,15 @@ int vcpu_set_gdt(struct vcpu *v, const uint64_t *frames, unsigned ents)
     return 0;
 }
 
-/* The frame that maps va, taken as a descriptor page. */
-static int ldt_page(struct vcpu *v, uint64_t va, mfn_t *out)
+/* The frame that maps va, taken as a descriptor page; false, and *out stays, if there is none or it can't be one. */
+static bool ldt_page(struct vcpu *v, uint64_t va, mfn_t *out)
 {
     uint64_t e;
 
     if (!pt_read_l1(v, va, &e) || !(e & PTE_P) || frame_get_type(v->domain, mfn(pte_mfn(e)), TYPE_SEG))
-        return -EINVAL;
+        return false;
     *out = mfn(pte_mfn(e));
-    return 0;
+    return true;
 }
 
 int vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned ents)
@@ -61,12 +62,8 @@ int vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned ents)
         return -EINVAL;
     for (unsigned i = 0; i < LDT_PAGES; i++)
         new[i] = MFN_NONE;
-    for (unsigned i = 0; i < DIV_ROUNDUP(ents, 512); i++) {
-        if (ldt_page(v, va + i * PAGE_SIZE, &new[i])) {
-            put_all(new, i);
-            return -EINVAL;
-        }
-    }
+    for (unsigned i = 0; i < DIV_ROUNDUP(ents, 512); i++)
+        (void)ldt_page(v, va + i * PAGE_SIZE, &new[i]);
     for (unsigned i = 0; i < LDT_PAGES; i++) {
         old[i] = v->ldt[i];
         v->ldt[i] = new[i];
@@ -76,6 +73,17 @@ int vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned ents)
     machine_load_ldt(v);
     put_all(old, LDT_PAGES);
     return 0;
+}
+
+bool vcpu_ldt_fault(struct vcpu *v, uint32_t error)
+{
+    unsigned page = (error >> 3 & 0x1fff) / 512;
+
+    if ((error & 7) != SEL_LDT || page >= DIV_ROUNDUP(v->ldt_ents, 512) || !mfn_same(v->ldt[page], MFN_NONE) ||
+        !ldt_page(v, v->ldt_va + page * PAGE_SIZE, &v->ldt[page]))
+        return false;
+    machine_load_ldt(v);
+    return true;
 }
 
 void vcpu_drop_tables(struct vcpu *v)

@@ -6,6 +6,7 @@
 #include "core/guest_trap.h"
 #include "core/log.h"
 #include "core/vcpu.h"
+#include "core/vcpu_tables.h"
 #include "lib/string.h"
 #include "x86/asm.h"
 #include "x86/irq.h"
@@ -37,7 +38,8 @@ static _Noreturn void iret_failed(const struct cpu_regs *fault)
     struct cpu_regs general = *fault, *regs = &stack_top()->regs;
 
     memcpy(regs, &general, offsetof(struct cpu_regs, error_code));
-    bounce_trap(current_vcpu(), general.entry_vector, general.error_code & ~3u);
+    if (!vcpu_ldt_fault(current_vcpu(), general.error_code))
+        bounce_trap(current_vcpu(), general.entry_vector, general.error_code & ~3u);
     leave_by_frame(regs);
 }
 
