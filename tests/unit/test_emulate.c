@@ -672,7 +672,6 @@ static void missing_callbacks_mean_gp(void **state)
     assert_int_equal(RUN(0xec), EMUL_FAULT);
     assert_int_equal(RUN(0x6c), EMUL_FAULT);
     assert_int_equal(RUN(0x0f, 0x31), EMUL_FAULT);
-    assert_int_equal(RUN(0xf4), EMUL_DONE);
     assert_int_equal(RUN(0x0f, 0x09), EMUL_DONE);
 }
 

@@ -72,7 +72,7 @@ static void linux_descriptors_are_fixed(void **state)
     assert_int_equal(d, 0x00affb000000ffff);
     d = 0x00cf92000000ffff;                 /* kernel data, DPL 0, not accessed */
     assert_true(desc_fix(&d));
-    assert_int_equal(d, 0x00cff3000000ffff);
+    assert_int_equal(d, 0x00cff2000000ffff);
     d = 0;
     assert_true(desc_fix(&d));
     assert_int_equal(d, 0);
