@@ -54,7 +54,7 @@ def main():
     for name in sorted(want.keys() | got.keys()):
         if want[name] == got[name]:
             continue
-        matches = {pattern for pattern in reasons if fnmatch.fnmatchcase(name, pattern)}
+        matches = {pattern for pattern in reasons if fnmatch.fnmatchcase(name.removeprefix("domU."), pattern)}
         used |= matches
         if not matches:
             problems.append(f"{name}: reference {' '.join(want[name]) or '-'}, here {' '.join(got[name]) or '-'}")
