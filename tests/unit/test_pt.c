@@ -80,7 +80,7 @@ static void a_pin_holds_everything_below(void **state)
 /* One bad entry at each level and of each kind: refused, and nothing is held. */
 static void bad_entries_are_refused(void **state)
 {
-    static const uint64_t flags[] = { RW | PTE_PSE, RW | 1ull << 51, RO | 1ull << 40 | 1ull << 51 };
+    static const uint64_t flags[] = { RW | PTE_PSE, RW | PTE_G, RO | PTE_PSE };
 
     for (unsigned table = 0; table < 4; table++) {
         for (unsigned kind = 0; kind < 6; kind++) {
@@ -95,7 +95,7 @@ static void bad_entries_are_refused(void **state)
             case 2: *entry = pte_make(machine_m2p_chunk(0).n, RW); break; /* the hypervisor's */
             case 3: *entry = pte_make(a.m[0].n, RW); break;           /* the root, writable */
             case 4: *entry = table == 3 ? pte_make(a.m[2].n, RW) : pte_make(a.m[table].n, RW); break;
-            default: *entry = pte_make(a.m[7].n, flags[table % 3]); break;
+            default: *entry = pte_make(a.m[10].n, flags[table % 3]); break; /* an empty frame would do as a table */
             }
             /* PSE in an L1 entry is PAT. */
             if (table == 3 && kind == 5)

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * abi/hypercall.c and what it leads to, from the registers of a guest back to them: numbers, privileges, pointers,
+ * multicalls, continuations; then any call with any arguments from a guest without privileges.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/hosted.h"
+
+#include "abi/hypercall.h"
+
+#include <xen/event_channel.h>
+#include <xen/memory.h>
+#include <xen/sched.h>
+#include <xen/version.h>
+
+enum { PAGES = 64, ARGS = 20, MORE = 21 }; /* two pages for arguments */
+#define VA(page) ((uint64_t)(page) << PAGE_SHIFT)
+
+static struct guest a;
+static void *args; /* what is at VA(ARGS) */
+
+static int one_guest(void **state)
+{
+    guest_create(&a, 1, 0, PAGES);
+    guest_start(&a, PAGES - 8);
+    args = machine_frame(a.m[ARGS]);
+    return 0;
+}
+
+static int no_guest(void **state)
+{
+    host_guest_moves = NULL;
+    guest_destroy(&a, control.v, 50);
+    hosted_check();
+    assert_null(domain_get(1));
+    return 0;
+}
+
+/* As the machine does it: until the call is over. `calls`: how often the guest executed it. */
+static unsigned calls;
+static long call_of(struct vcpu *v, unsigned units, uint64_t nr, uint64_t p0, uint64_t p1, uint64_t p2, uint64_t p3)
+{
+    struct cpu_regs *r = v->regs;
+
+    r->rax = nr, r->rdi = p0, r->rsi = p1, r->rdx = p2, r->r10 = p3, r->r8 = 0;
+    r->rip = 0x1000;
+    calls = 0;
+    do {
+        calls++;
+        r->rip = 0x1000;
+        this_pcpu()->budget = units;
+        hypercall_entry(v);
+        assert_int_equal(this_pcpu()->locks_held, 0);
+        hosted_leave(v, units);
+    } while (r->rip == 0x1000 - 2 && calls < 100000);
+    return (long)r->rax;
+}
+
+static long call(uint64_t nr, uint64_t p0, uint64_t p1, uint64_t p2, uint64_t p3)
+{
+    return call_of(a.v, BUDGET_UNITS, nr, p0, p1, p2, p3);
+}
+
+/* ---- Numbers, privileges, pointers ---- */
+
+static void unknown_numbers(void **state)
+{
+    static const uint64_t nr[] = { 11, 39, 56, 63, 64, 1000, 0x7fffffff, ~0u };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(nr); i++)
+        assert_int_equal(call(nr[i], 0, 0, 0, 0), -ENOSYS);
+    assert_int_equal(call(__HYPERVISOR_event_channel_op, 1000, VA(ARGS), 0, 0), -ENOSYS);
+    hosted_check();
+}
+
+static void privileges_come_before_arguments(void **state)
+{
+    /* No pointer of these is good. */
+    assert_int_equal(call(__HYPERVISOR_platform_op, 1, 0, 0, 0), -EPERM);
+    assert_int_equal(call(__HYPERVISOR_domctl, 1, 0, 0, 0), -EPERM);
+    assert_int_equal(call(__HYPERVISOR_sysctl, 1, 0, 0, 0), -EPERM);
+}
+
+static void pointers_are_the_guests_own(void **state)
+{
+    static const uint64_t bad[] = { 0x800000000000ull, HV_VADDR_START, HV_VADDR_END - 8, 0xffffffffffffffffull, VA(1000),
+                                    VA(PAGES - 8) - 4, 0 };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+        if (bad[i])
+            assert_int_equal(call(__HYPERVISOR_event_channel_op, EVTCHNOP_status, bad[i], 0, 0), -EFAULT);
+    }
+    /* Read-only: its own page tables are. */
+    assert_int_equal(call(__HYPERVISOR_xen_version, XENVER_extraversion, VA(2), 0, 0), -EFAULT);
+    hosted_check();
+}
+
+static unsigned moves;
+static void guest_moves(void)
+{
+    /* After the first look the argument is something else. */
+    if (moves++ == 1)
+        memset(args, 0xff, 64);
+}
+
+static void arguments_are_read_once(void **state)
+{
+    struct evtchn_alloc_unbound *op = args;
+
+    *op = (struct evtchn_alloc_unbound){ .dom = DOMID_SELF, .remote_dom = DOMID_SELF };
+    moves = 0;
+    host_guest_moves = guest_moves;
+    assert_int_equal(call(__HYPERVISOR_event_channel_op, EVTCHNOP_alloc_unbound, VA(ARGS), 0, 0), 0);
+    host_guest_moves = NULL;
+    assert_int_equal(moves, 2); /* in, and out */
+    assert_int_equal(op->dom, DOMID_SELF);
+    assert_int_equal(op->port, 1);
+}
+
+/* ---- Multicalls ---- */
+
+static void multicalls_write_each_result(void **state)
+{
+    struct multicall_entry *e = args;
+
+    memset(e, 0, 4 * sizeof(*e));
+    e[0].op = __HYPERVISOR_xen_version;
+    e[1].op = 63;
+    e[2].op = __HYPERVISOR_multicall;
+    e[2].args[0] = VA(ARGS);
+    e[2].args[1] = 1;
+    e[3].op = __HYPERVISOR_xen_version;
+    e[3].args[0] = XENVER_get_features;
+    e[3].args[1] = 7;
+    assert_int_equal(call(__HYPERVISOR_multicall, VA(ARGS), 4, 0, 0), 0);
+    assert_int_equal(e[0].result, call(__HYPERVISOR_xen_version, XENVER_version, 0, 0, 0));
+    assert_true((long)e[0].result > 0);
+    assert_int_equal(e[1].result, -ENOSYS);
+    assert_int_equal(e[2].result, -EINVAL);
+    assert_int_equal(e[3].result, -EFAULT);
+    assert_int_equal(call(__HYPERVISOR_multicall, VA(PAGES - 8) - sizeof(*e), 2, 0, 0), -EFAULT);
+}
+
+/* The same batch with all the budget there is, and with one unit a call. */
+static void continuations_give_the_same(void **state)
+{
+    static const unsigned budgets[] = { BUDGET_UNITS, 64, 5, 1 };
+    uint64_t *l1 = machine_frame(a.m[3]);
+
+    for (unsigned b = 0; b < ARRAY_SIZE(budgets); b++) {
+        struct mmu_update *u = args;
+        uint32_t *done = machine_frame(a.m[MORE]);
+        unsigned n = PAGE_SIZE / sizeof(*u);
+
+        for (unsigned i = 0; i < n; i++) {
+            u[i].ptr = mfn_maddr(a.m[3]) + (100 + i % 50) * 8 + MMU_NORMAL_PT_UPDATE;
+            u[i].val = pte_make(a.m[22 + i % 7].n, i % 2 ? RO : RW);
+        }
+        *done = 77;
+        assert_int_equal(call_of(a.v, budgets[b], __HYPERVISOR_mmu_update, VA(ARGS), n, VA(MORE), DOMID_SELF), 0);
+        assert_int_equal(*done, n);
+        assert_true(budgets[b] != 1 || calls >= n);
+        for (unsigned i = n - 50; i < n; i++)
+            assert_int_equal(l1[100 + i % 50] & ~(PTE_A | PTE_D), pte_make(a.m[22 + i % 7].n, i % 2 ? RO : RW) & ~(PTE_A | PTE_D));
+        hosted_check();
+        memset(u, 0, PAGE_SIZE);
+        for (unsigned i = 0; i < 50; i++)
+            u[i].ptr = mfn_maddr(a.m[3]) + (100 + i) * 8;
+        assert_int_equal(call_of(a.v, budgets[b], __HYPERVISOR_mmu_update, VA(ARGS), 50, 0, DOMID_SELF), 0);
+        hosted_check();
+    }
+}
+
+static void a_multicall_continues_inside(void **state)
+{
+    struct multicall_entry *e = args;
+    struct mmu_update *u = machine_frame(a.m[MORE]);
+
+    memset(e, 0, 2 * sizeof(*e));
+    for (unsigned i = 0; i < 100; i++)
+        u[i] = (struct mmu_update){ .ptr = mfn_maddr(a.m[3]) + (100 + i) * 8, .val = pte_make(a.m[22].n, RW) };
+    e[0].op = __HYPERVISOR_mmu_update;
+    e[0].args[0] = VA(MORE);
+    e[0].args[1] = 100;
+    e[0].args[3] = DOMID_SELF;
+    e[1].op = __HYPERVISOR_xen_version;
+    assert_int_equal(call_of(a.v, 10, __HYPERVISOR_multicall, VA(ARGS), 2, 0, 0), 0);
+    assert_true(calls > 10);
+    assert_int_equal(e[0].result, 0);
+    assert_true((long)e[1].result > 0);
+    assert_int_equal(frame_of(a.m[22])->type & TYPE_COUNT, 101);
+    hosted_check();
+}
+
+/* ---- Anything ---- */
+
+static uint64_t seed = 88172645463325252ull;
+
+static uint64_t rnd(uint64_t n)
+{
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return (seed >> 20) % n;
+}
+
+static uint64_t word(void)
+{
+    switch (rnd(10)) {
+    case 0: return VA(ARGS) + rnd(PAGE_SIZE);
+    case 1: return VA(rnd(PAGES)) + rnd(2) * rnd(PAGE_SIZE);
+    case 2: return a.m[rnd(PAGES)].n;
+    case 3: return mfn_maddr(a.m[rnd(PAGES)]) + rnd(512) * 8 + rnd(4);
+    case 4: return pte_make(a.m[rnd(PAGES)].n, rnd(2) ? RW : RO);
+    case 5: return ~rnd(4);
+    case 6: return DOMID_SELF;
+    case 7: return 1ull << rnd(64);
+    default: return rnd(40);
+    }
+}
+
+static void any_call_with_any_arguments(void **state)
+{
+    static const uint8_t end[] = { __HYPERVISOR_iret, __HYPERVISOR_sched_op, __HYPERVISOR_sched_op_compat };
+
+    for (unsigned n = 0; n < 6000; n++) {
+        uint64_t nr = rnd(56), *at = machine_frame(a.m[ARGS]);
+
+        for (unsigned i = 0; i < 48; i++)
+            at[i] = rnd(3) ? word() : word() << 32 | (word() & 0xffffffff);
+        (void)call_of(a.v, rnd(2) ? BUDGET_UNITS : 1 + (unsigned)rnd(50), nr, rnd(3) ? rnd(30) : word(),
+                      rnd(2) ? VA(ARGS) : word(), rnd(2) ? 1 + rnd(3) : word(), word());
+        hosted_check();
+        /* It may have shut itself down, lost its argument page or its root: begin again. */
+        if (n % 200 == 199 || memchr(end, (int)nr, sizeof(end)) || a.d->shutdown_code != -1) {
+            guest_destroy(&a, control.v, 100);
+            one_guest(state);
+        }
+    }
+}
+
+#define GUEST_TEST(f) cmocka_unit_test_setup_teardown(f, one_guest, no_guest)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GUEST_TEST(unknown_numbers),
+        GUEST_TEST(privileges_come_before_arguments),
+        GUEST_TEST(pointers_are_the_guests_own),
+        GUEST_TEST(arguments_are_read_once),
+        GUEST_TEST(multicalls_write_each_result),
+        GUEST_TEST(continuations_give_the_same),
+        GUEST_TEST(a_multicall_continues_inside),
+        GUEST_TEST(any_call_with_any_arguments),
+    };
+
+    return cmocka_run_group_tests(tests, hosted_setup, NULL);
+}
