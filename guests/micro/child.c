@@ -48,7 +48,8 @@ static void copy_image(domid_t dom)
     for (from = start; from < bss_start; from += PAGE_SIZE) {
         bool data = from >= data_start && from < data_end;
 
-        memcpy(page(dom, (unsigned int)va_to_pfn(from)), data ? pristine + (from - data_start) : from, PAGE_SIZE);
+        memcpy(page(dom, (unsigned int)va_to_pfn(from)), data ? pristine + (from - data_start) : from,
+               PAGE_SIZE);
     }
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A domain that is this guest once more, unprivileged: built from our own image by the calls that a toolstack makes.
+ * A domain that is this guest once more, unprivileged: built from our own image by the calls that a
+ * toolstack makes.
  *
- * child_build() copies text and pristine data, makes start_info, page tables and the console ring, pins the tables
+ * child_build() copies text and pristine data, makes start_info, page tables and the console ring, pins the
+ * tables
  * and sets the first vCPU. child_run() lets it run and relays its console until it shuts down.
  */
 #ifndef MICRO_CHILD_H
@@ -17,7 +19,8 @@ void child_keep_data(void);
 long child_build(const char *cmd_line);
 
 /*
- * Unpauses; prints what the child writes, each line after "domU ", and counts the lines that say "not ok" into
+ * Unpauses; prints what the child writes, each line after "domU ", and counts the lines that say "not ok"
+ * into
  * *failures (may be NULL). Gives the shutdown reason, -1 on time-out.
  */
 long child_run(domid_t dom, unsigned int seconds, unsigned int *failures);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Event channels of the micro guest: where vcpu_info is, the upcall, short forms of the operations, the clock. */
+/*
+ * Event channels of the micro guest: where vcpu_info is, the upcall, short forms of the operations, the
+ * clock.
+ */
 
 #include "event.h"
 

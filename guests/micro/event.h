@@ -56,7 +56,10 @@ long port_bind_ipi(unsigned int vcpu);
 uint64_t now(void);
 uint64_t rdtsc(void);
 
-/* Blocks or spins until *count reaches want or ms milliseconds passed; needs events_on(). True when reached. */
+/*
+ * Blocks or spins until *count reaches want or ms milliseconds passed; needs events_on(). True when
+ * reached.
+ */
 bool wait_count(volatile unsigned int *count, unsigned int want, unsigned int ms);
 
 #endif

@@ -52,7 +52,8 @@ void grant_page(grant_ref_t ref, const void *page, domid_t to, unsigned int flag
 
 long grant_map(void *va, domid_t dom, grant_ref_t ref, unsigned int flags, grant_handle_t *handle)
 {
-    struct gnttab_map_grant_ref op = { .host_addr = U(va), .flags = flags, .ref = ref, .dom = dom, .status = 99 };
+    struct gnttab_map_grant_ref op = { .host_addr = U(va), .flags = flags, .ref = ref, .dom = dom,
+                                       .status = 99 };
     long rc = grant_op(GNTTABOP_map_grant_ref, &op, 1);
 
     if (handle)

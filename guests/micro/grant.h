@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the grant families share: our own grant table mapped, entries made and unmade, the three-field operations. */
+/*
+ * What the grant families share: our own grant table mapped, entries made and unmade, the three-field
+ * operations.
+ */
 #ifndef MICRO_GRANT_H
 #define MICRO_GRANT_H
 
@@ -27,7 +30,8 @@ void grant_page(grant_ref_t ref, const void *page, domid_t to, unsigned int flag
 long grant_map(void *va, domid_t dom, grant_ref_t ref, unsigned int flags, grant_handle_t *handle);
 long grant_unmap(uint64_t host_addr, grant_handle_t handle);
 
-/* One copy of len bytes; sides are {ref or mfn, domid, offset}, flags say which are refs. Gives the status. */
+/* One copy of len bytes; sides are {ref or mfn, domid,
+    offset}, flags say which are refs. Gives the status. */
 struct copy_side {
     uint64_t ref_or_mfn;
     domid_t domid;

@@ -2,7 +2,8 @@
 /*
  * How a 64-bit PV kernel asks the hypervisor: `syscall` with the number in rax and up to five arguments.
  *
- * hypercall(NR, ...) takes the number and zero to five arguments and gives the signed result (negative errno).
+ * hypercall(NR,
+             ...) takes the number and zero to five arguments and gives the signed result (negative errno).
  * rcx and r11 die; the argument registers may; everything else survives.
  */
 #ifndef MICRO_HYPERCALL_H

@@ -8,7 +8,8 @@
  *   destructive=TEST    run that destructive test (it does not come back) and nothing else
  *   end=REASON          poweroff, reboot, crash, suspend or none; dom0 reboots unless told, others power off
  *
- * Output, one line each: `ok N FAMILY.TEST`, `not ok N FAMILY.TEST: EXPRESSION (got X want Y)`, `obs NAME VALUE`,
+ * Output, one line each: `ok N FAMILY.TEST`, `not ok N FAMILY.TEST: EXPRESSION (got X want Y)`, `obs NAME
+ * VALUE`,
  * and last `N passed, N failed`.
  */
 
@@ -104,7 +105,8 @@ static bool listed(const struct test *t, const char *list)
         if (!strncmp(list, t->family, family)) {
             if (ends(list, family))
                 return true;
-            if (list[family] == '.' && !strncmp(list + family + 1, t->name, name) && ends(list, family + 1 + name))
+            if (list[family] == '.' && !strncmp(list + family + 1, t->name, name) && ends(list,
+                    family + 1 + name))
                 return true;
         }
         while (!ends(list, 0))

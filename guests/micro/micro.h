@@ -58,9 +58,15 @@ void obs_str(const char *name, const char *value);
 
 /* ---- printing and strings (print.c) ---- */
 
-/* Knows %d %u %x %s %c %% with `l`, a width and zero padding; one line reaches the console in one hypercall. */
+/*
+ * Knows %d %u %x %s %c %% with `l`, a width and zero padding; one line reaches the console in one
+ * hypercall.
+ */
 void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* An unprivileged guest writes to the ring that its builder made; before this, and in dom0, print uses console_io. */
+/*
+ * An unprivileged guest writes to the ring that its builder made; before this, and in dom0, print uses
+ * console_io.
+ */
 void console_init(void);
 void *memset(void *p, int c, size_t n);
 void *memcpy(void *to, const void *from, size_t n);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The page pool, the walk of the boot page tables, short forms of the mmu hypercalls, and a user address space. */
+/*
+ * The page pool, the walk of the boot page tables, short forms of the mmu hypercalls, and a user address
+ * space.
+ */
 
 #include "mm.h"
 

@@ -28,7 +28,10 @@
 
 void mm_init(void);
 
-/* One zeroed page of the pool, mapped writable; ends the guest when none is left. page_free wants it so again. */
+/*
+ * One zeroed page of the pool, mapped writable; ends the guest when none is left. page_free wants it so
+ * again.
+ */
 void *page_alloc(void);
 void page_free(void *page);
 
@@ -48,7 +51,8 @@ uint64_t *boot_l4(void);
 long update_va(const void *va, uint64_t pte, unsigned long flags);
 long mmu_update(uint64_t ptr, uint64_t val);                     /* one request on ourselves */
 long mmu_updates(struct mmu_update *req, unsigned int n, unsigned int *done, domid_t dom);
-long mmuext(unsigned int cmd, uint64_t arg1, uint64_t arg2);     /* arg1 = mfn or linear_addr, arg2 = nr_ents */
+/* arg1 = mfn or linear_addr, arg2 = nr_ents */
+long mmuext(unsigned int cmd, uint64_t arg1, uint64_t arg2);
 long make_readonly(void *page);
 long make_writable(void *page);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Text out of the guest: a small printf over console_io or the console ring, and the usual string functions. */
+/*
+ * Text out of the guest: a small printf over console_io or the console ring, and the usual string
+ * functions.
+ */
 
 #include <stdarg.h>
 
@@ -99,8 +102,10 @@ static void format(struct line *l, const char *fmt, va_list ap)
         }
         switch (*fmt) {
         case 'd': put_signed(l, wide ? va_arg(ap, long) : va_arg(ap, int), width, pad); break;
-        case 'u': put_number(l, wide ? va_arg(ap, unsigned long) : va_arg(ap, unsigned int), 10, width, pad); break;
-        case 'x': put_number(l, wide ? va_arg(ap, unsigned long) : va_arg(ap, unsigned int), 16, width, pad); break;
+        case 'u': put_number(l, wide ? va_arg(ap, unsigned long) : va_arg(ap, unsigned int), 10, width,
+                             pad); break;
+        case 'x': put_number(l, wide ? va_arg(ap, unsigned long) : va_arg(ap, unsigned int), 16, width,
+                             pad); break;
         case 's': put_string(l, va_arg(ap, const char *)); break;
         case 'c': put(l, (char)va_arg(ap, int)); break;
         default: put(l, *fmt); break;

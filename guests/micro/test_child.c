@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A copy of this guest as a domU: every family again without privileges, and the ways a domain can end while dom0
+ * A copy of this guest as a domU: every family again without privileges, and the ways a domain can end
+ * while dom0
  * looks on. `child=FAMILY` on the command line narrows the first one.
  */
 

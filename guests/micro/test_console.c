@@ -21,7 +21,8 @@ TEST(read_nothing)
 {
     char buf[16];
 
-    EXPECT_EQ(hypercall(__HYPERVISOR_console_io, CONSOLEIO_read, sizeof(buf), buf), is_dom0() ? 0 : -XEN_EPERM);
+    EXPECT_EQ(hypercall(__HYPERVISOR_console_io, CONSOLEIO_read, sizeof(buf), buf),
+              is_dom0() ? 0 : -XEN_EPERM);
 }
 
 TEST(unknown)

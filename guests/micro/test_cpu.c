@@ -162,6 +162,7 @@ TEST(callback_errors)
 /* The old call that sets three callbacks at once. */
 TEST(set_callbacks)
 {
-    EXPECT_EQ(hypercall(__HYPERVISOR_set_callbacks, trap_stub(TRAP_EVENT), failsafe_stub, trap_stub(TRAP_SYSCALL)), 0);
+    EXPECT_EQ(hypercall(__HYPERVISOR_set_callbacks, trap_stub(TRAP_EVENT), failsafe_stub,
+                        trap_stub(TRAP_SYSCALL)), 0);
     trap_init();
 }

@@ -71,7 +71,8 @@ TEST(create_and_destroy)
     EXPECT_EQ(domctl(XEN_DOMCTL_pausedomain, (domid_t)dom), 0);
     EXPECT_EQ(domctl(XEN_DOMCTL_unpausedomain, (domid_t)dom), 0);
     EXPECT_EQ(info((domid_t)dom), 0);
-    EXPECT_EQ(dc.u.getdomaininfo.flags & XEN_DOMINF_paused, XEN_DOMINF_paused);         /* pauses are counted */
+    /* pauses are counted */
+    EXPECT_EQ(dc.u.getdomaininfo.flags & XEN_DOMINF_paused, XEN_DOMINF_paused);
     EXPECT_EQ(domctl(XEN_DOMCTL_unpausedomain, (domid_t)dom), 0);
     EXPECT_EQ(domctl(XEN_DOMCTL_unpausedomain, (domid_t)dom), -XEN_EINVAL);
     domain_destroy((domid_t)dom);

@@ -188,7 +188,8 @@ TEST(close_clears)
 TEST(bind_vcpu)
 {
     struct evtchn_bind_vcpu bind = { .vcpu = 0 };
-    long a = port_alloc(DOMID_SELF, DOMID_SELF), b = port_bind(DOMID_SELF, (evtchn_port_t)a), ipi = port_bind_ipi(0);
+    long a = port_alloc(DOMID_SELF, DOMID_SELF), b = port_bind(DOMID_SELF,
+                                                               (evtchn_port_t)a), ipi = port_bind_ipi(0);
 
     bind.port = (evtchn_port_t)b;
     EXPECT_EQ(evtchn(EVTCHNOP_bind_vcpu, &bind), 0);

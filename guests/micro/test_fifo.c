@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* FIFO event channels: control block, event array, queues by priority, and how they link. Back to two-level by reset. */
+/*
+ * FIFO event channels: control block, event array, queues by priority, and how they link. Back to two-level
+ * by reset.
+ */
 
 #include "event.h"
 #include "mm.h"
@@ -24,12 +27,9 @@ static void scan(void)
         if (!(ready & (1u << q)))
             continue;
         while (port) {
-            uint32_t w = __atomic_load_n(&words[port], __ATOMIC_SEQ_CST), next;
+            const uint32_t link = 1u << EVTCHN_FIFO_LINKED | ((1u << EVTCHN_FIFO_LINK_BITS) - 1);
+            uint32_t w = __atomic_fetch_and(&words[port], ~link, __ATOMIC_SEQ_CST), next;
 
-            while (!__atomic_compare_exchange_n(&words[port], &w,
-                                                w & ~((1u << EVTCHN_FIFO_LINKED) | ((1u << EVTCHN_FIFO_LINK_BITS) - 1)),
-                                                false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-                ;
             next = w & ((1u << EVTCHN_FIFO_LINK_BITS) - 1);
             if ((w & (1u << EVTCHN_FIFO_PENDING)) && !(w & (1u << EVTCHN_FIFO_MASKED))) {
                 __atomic_and_fetch(&words[port], ~(1u << EVTCHN_FIFO_PENDING), __ATOMIC_SEQ_CST);

@@ -280,7 +280,8 @@ TEST(ports)
 
 TEST(grants)
 {
-    struct xen_mem_acquire_resource r = { .type = XENMEM_resource_grant_table, .id = XENMEM_resource_grant_table_id_shared };
+    struct xen_mem_acquire_resource r = { .type = XENMEM_resource_grant_table,
+                                          .id = XENMEM_resource_grant_table_id_shared };
     struct mmu_update req;
     grant_entry_v1_t *gt = (void *)WINDOW;
     xen_pfn_t frame = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Arguments that point nowhere, at every family and sub-operation that takes a pointer: an error, never an end.
+ * Arguments that point nowhere, at every family and sub-operation that takes a pointer: an error, never an
+ * end.
  * What each answers is observed as one line per family, for comparison.
  */
 
@@ -9,7 +10,10 @@
 
 #include "event.h"
 
-/* A family: its number, which argument is the sub-operation and which the pointer, and how many sub-operations. */
+/*
+ * A family: its number, which argument is the sub-operation and which the pointer, and how many sub-
+ * operations.
+ */
 struct family {
     const char *name;
     unsigned int nr, pointer_at, count;
@@ -118,7 +122,8 @@ TEST(half_there)
     EXPECT_EQ(hypercall(__HYPERVISOR_xen_version, 1, va + PAGE_SIZE - 8), -XEN_EFAULT);
     /* a read-only page: the port was made, but nobody is told */
     a = (void *)va;
-    *(struct evtchn_alloc_unbound *)page = (struct evtchn_alloc_unbound){ .dom = DOMID_SELF, .remote_dom = DOMID_SELF };
+    *(struct evtchn_alloc_unbound *)page = (struct evtchn_alloc_unbound){ .dom = DOMID_SELF,
+            .remote_dom = DOMID_SELF };
     EXPECT_EQ(update_va((void *)va, mfn_of(page) << 12 | PTE_RO_FLAGS, UVMF_INVLPG), 0);
     first = port_alloc(DOMID_SELF, DOMID_SELF);
     EXPECT_EQ(port_close((evtchn_port_t)first), 0);

@@ -103,7 +103,8 @@ TEST(map_readonly)
     grant_page(REF, shared, own_domid(), GTF_readonly);
     EXPECT_EQ(grant_map(window, own_domid(), REF, GNTMAP_host_map, NULL), GNTST_general_error);
     EXPECT_EQ(entry_flags(REF), GTF_permit_access | GTF_readonly);
-    if (!EXPECT_EQ(grant_map(window, own_domid(), REF, GNTMAP_host_map | GNTMAP_readonly, &handle), GNTST_okay))
+    if (!EXPECT_EQ(grant_map(window, own_domid(), REF, GNTMAP_host_map | GNTMAP_readonly, &handle),
+                   GNTST_okay))
         return;
     EXPECT_EQ(entry_flags(REF), GTF_permit_access | GTF_readonly | GTF_reading);
     TRY("mov %%rax, (%%rax)", : : "a"(window) : "memory");
@@ -147,7 +148,8 @@ TEST(map_by_pte)
         return;
     grant_page(REF, shared, own_domid(), 0);
     pte = maddr_of(pte_of(window, 1));
-    if (!EXPECT_EQ(grant_map((void *)pte, own_domid(), REF, GNTMAP_host_map | GNTMAP_contains_pte, &handle), GNTST_okay))
+    if (!EXPECT_EQ(grant_map((void *)pte, own_domid(), REF, GNTMAP_host_map | GNTMAP_contains_pte, &handle),
+                   GNTST_okay))
         return;
     shared[7] = 9;
     EXPECT_EQ(window[7], 9);
@@ -155,7 +157,8 @@ TEST(map_by_pte)
     EXPECT_EQ(grant_unmap(pte, handle), GNTST_okay);
     EXPECT_EQ(*pte_of(window, 1), 0);
     /* what gntdev asks for: user page, application map, software bit 9 */
-    if (!EXPECT_EQ(grant_map((void *)pte, own_domid(), REF, GNTMAP_host_map | GNTMAP_contains_pte | GNTMAP_application_map |
+    if (!EXPECT_EQ(grant_map((void *)pte, own_domid(), REF,
+                             GNTMAP_host_map | GNTMAP_contains_pte | GNTMAP_application_map |
                         1u << _GNTMAP_guest_avail0, &handle), GNTST_okay))
         return;
     EXPECT_EQ(*pte_of(window, 1) & (PTE_U | 0xe00), PTE_U | 0x200);
@@ -169,16 +172,19 @@ TEST(map_refused)
 
     if (!setup())
         return;
-    EXPECT_EQ(grant_map(window, own_domid(), REF + 1, GNTMAP_host_map, NULL), GNTST_general_error); /* not granted */
+    /* not granted */
+    EXPECT_EQ(grant_map(window, own_domid(), REF + 1, GNTMAP_host_map, NULL), GNTST_general_error);
     EXPECT_EQ(grant_map(window, own_domid(), 1 << 20, GNTMAP_host_map, NULL), GNTST_bad_gntref);
     EXPECT_EQ(grant_map(window, 77, REF, GNTMAP_host_map, NULL), GNTST_bad_domain);
     EXPECT_EQ(grant_map(window, DOMID_SELF, REF, GNTMAP_host_map, NULL), GNTST_bad_domain);
     grant_page(REF, shared, 77, 0);
-    EXPECT_EQ(grant_map(window, own_domid(), REF, GNTMAP_host_map, NULL), GNTST_general_error);      /* to another */
+    /* to another */
+    EXPECT_EQ(grant_map(window, own_domid(), REF, GNTMAP_host_map, NULL), GNTST_general_error);
     grant_page(REF, shared, own_domid(), 0);
     EXPECT_EQ(grant_map(window, own_domid(), REF, 0, NULL), GNTST_bad_gntref);
     EXPECT_EQ(grant_map((void *)SCRATCH, own_domid(), REF, GNTMAP_host_map, NULL), GNTST_general_error);
-    EXPECT_EQ(grant_map((void *)8, own_domid(), REF, GNTMAP_host_map | GNTMAP_contains_pte, NULL), GNTST_general_error);
+    EXPECT_EQ(grant_map((void *)8, own_domid(), REF, GNTMAP_host_map | GNTMAP_contains_pte, NULL),
+              GNTST_general_error);
     EXPECT_EQ(entry_flags(REF), GTF_permit_access);
     gt1[REF].frame = 0x0fffffff;
     EXPECT_EQ(grant_map(window, own_domid(), REF, GNTMAP_host_map, NULL), GNTST_bad_page);
@@ -186,7 +192,8 @@ TEST(map_refused)
     /* a page table cannot be granted writable */
     grant_page(REF, boot_l4(), own_domid(), 0);
     EXPECT_EQ(grant_map(window, own_domid(), REF, GNTMAP_host_map, NULL), GNTST_general_error);
-    if (!EXPECT_EQ(grant_map(window, own_domid(), REF, GNTMAP_host_map | GNTMAP_readonly, &handle), GNTST_okay))
+    if (!EXPECT_EQ(grant_map(window, own_domid(), REF, GNTMAP_host_map | GNTMAP_readonly, &handle),
+                   GNTST_okay))
         return;
     EXPECT_EQ(grant_unmap(U(window), handle), GNTST_okay);
     gt1[REF].flags = 0;
@@ -203,7 +210,8 @@ TEST(unmap_refused)
     grant_page(REF, shared, own_domid(), 0);
     if (!EXPECT_EQ(grant_map(window, own_domid(), REF, GNTMAP_host_map, &handle), GNTST_okay))
         return;
-    EXPECT_EQ(grant_unmap(U(gt1), handle), GNTST_general_error);        /* an address that maps another frame */
+    /* an address that maps another frame */
+    EXPECT_EQ(grant_unmap(U(gt1), handle), GNTST_general_error);
     EXPECT_EQ(window[0], shared[0]);
     EXPECT_EQ(grant_unmap(U(window), handle), GNTST_okay);
     gt1[REF].flags = 0;
@@ -268,7 +276,8 @@ TEST(batches)
         EXPECT_EQ(update_va(pages[i], 0, UVMF_INVLPG), 0);
         grant_page(REF + i, shared, own_domid(), 0);
         op[i] = (struct gnttab_map_grant_ref){
-            .host_addr = U(pages[i]), .flags = GNTMAP_host_map, .ref = i == 1 ? 1 << 20 : REF + i, .dom = own_domid(),
+            .host_addr = U(pages[i]), .flags = GNTMAP_host_map,
+            .ref = i == 1 ? 1 << 20 : REF + i, .dom = own_domid(),
         };
     }
     EXPECT_EQ(grant_op(GNTTABOP_map_grant_ref, op, 3), 0);

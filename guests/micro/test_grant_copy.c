@@ -57,7 +57,8 @@ TEST(by_grant)
     memset(to, 0, PAGE_SIZE);
     EXPECT_EQ(grant_copy(frame(from, 8), grant(REF + 1, 8), 64, GNTCOPY_dest_gref), GNTST_okay);
     EXPECT_EQ(memcmp(from + 8, to + 8, 64), 0);
-    EXPECT_EQ(grant_copy(grant(REF, 0), grant(REF + 1, 4000), 96, GNTCOPY_source_gref | GNTCOPY_dest_gref), GNTST_okay);
+    EXPECT_EQ(grant_copy(grant(REF, 0), grant(REF + 1, 4000), 96, GNTCOPY_source_gref | GNTCOPY_dest_gref),
+              GNTST_okay);
     EXPECT_EQ(memcmp(from, to + 4000, 96), 0);
     EXPECT_EQ(gt1[REF].flags, GTF_permit_access | GTF_readonly);        /* nothing stays in use */
     EXPECT_EQ(gt1[REF + 1].flags, GTF_permit_access);
@@ -77,9 +78,11 @@ TEST(refused)
     EXPECT_EQ(grant_copy(frame(from, 0), frame(boot_l4(), 0), 8, 0), GNTST_general_error);
     EXPECT_EQ(grant_copy(grant(1 << 20, 0), frame(to, 0), 1, GNTCOPY_source_gref), GNTST_bad_gntref);
     EXPECT_EQ(grant_copy(grant(REF + 5, 0), frame(to, 0), 1, GNTCOPY_source_gref), GNTST_general_error);
-    EXPECT_EQ(grant_copy((struct copy_side){ REF, 77, 0 }, frame(to, 0), 1, GNTCOPY_source_gref), GNTST_bad_domain);
+    EXPECT_EQ(grant_copy((struct copy_side){ REF, 77, 0 }, frame(to, 0), 1, GNTCOPY_source_gref),
+              GNTST_bad_domain);
     /* frames only of our own domain */
-    EXPECT_EQ(grant_copy((struct copy_side){ mfn_of(from), own_domid(), 0 }, frame(to, 0), 1, 0), GNTST_permission_denied);
+    EXPECT_EQ(grant_copy((struct copy_side){ mfn_of(from), own_domid(), 0 }, frame(to, 0), 1, 0),
+              GNTST_permission_denied);
     obs("read_page_table", grant_copy(frame(boot_l4(), 0), frame(to, 0), 8, 0));
     EXPECT_EQ(grant_op(GNTTABOP_copy, (void *)8, 1), -XEN_EFAULT);
     EXPECT_EQ(grant_op(GNTTABOP_copy, NULL, 0), 0);

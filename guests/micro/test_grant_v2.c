@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Grant tables, version 2: changing over and back, status frames, sub-page and transitive grants. Leaves version 1. */
+/*
+ * Grant tables, version 2: changing over and back, status frames, sub-page and transitive grants. Leaves
+ * version 1.
+ */
 
 #include "grant.h"
 

@@ -9,7 +9,10 @@ struct all_regs {
     uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15, rflags;
 };
 
-/* sched_op(yield) with every register holding 0x1000 + its number, by `syscall` or through the hypercall page. */
+/*
+ * sched_op(yield) with every register holding 0x1000 + its number, by `syscall` or through the hypercall
+ * page.
+ */
 #define CALL_WITH_ALL_REGS(out, how)                                                        \
     __asm__ volatile("push %%rbp; push %%rbx; push %0\n"                                    \
                      "mov $0x1001, %%ebx; mov $0x1002, %%ecx; mov $0x1003, %%edx\n"         \
@@ -28,7 +31,8 @@ struct all_regs {
                      "add $8, %%rsp; pop %%rbx; pop %%rbp\n"                                \
                      :                                                                      \
                      : "a"(out), "i"(__HYPERVISOR_sched_op)                                 \
-                     : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc")
+                     : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", \
+                       "memory", "cc")
 
 static void expect_preserved(const struct all_regs *r)
 {

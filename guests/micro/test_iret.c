@@ -6,7 +6,8 @@
 #include "event.h"
 
 /*
- * Makes an iret frame for the next instruction and takes it; out gets what arrived: rax, rcx, r11, rflags, and
+ * Makes an iret frame for the next instruction and takes it; out gets what arrived: rax, rcx, r11, rflags,
+ * and
  * cs. In: rax 0x1234, rcx 0x5678, r11 0x9abc in the frame.
  */
 struct arrival {
@@ -21,13 +22,15 @@ static void iret_to_self(struct arrival *out, uint64_t flags, uint64_t cs, uint6
                      "push %[flags]; push $0x5678; push $0x1abc; push $0x1234\n"
                      "mov $23, %%eax; syscall\n"
                      "ud2\n"
-                     "9: mov %%rax, %c[o_rax](%[out]); mov %%rcx, %c[o_rcx](%[out]); mov %%r11, %c[o_r11](%[out])\n"
+                     "9: mov %%rax, %c[o_rax](%[out]); mov %%rcx, %c[o_rcx](%[out])\n"
+                     "mov %%r11, %c[o_r11](%[out])\n"
                      "pushfq; pop %c[o_rflags](%[out]); mov %%cs, %%eax; mov %%rax, %c[o_cs](%[out])\n"
                      :
                      : [out] "r"(out), [ss] "r"((uint64_t)KERNEL_SS), [rflags] "r"(rflags), [cs] "r"(cs),
                        [flags] "r"(flags), [o_rax] "i"(offsetof(struct arrival, rax)),
                        [o_rcx] "i"(offsetof(struct arrival, rcx)), [o_r11] "i"(offsetof(struct arrival, r11)),
-                       [o_rflags] "i"(offsetof(struct arrival, rflags)), [o_cs] "i"(offsetof(struct arrival, cs))
+                       [o_rflags] "i"(offsetof(struct arrival, rflags)), [o_cs] "i"(offsetof(struct arrival,
+                               cs))
                      : "rax", "rcx", "rdx", "r11", "r12", "memory", "cc");
     out->mask = vcpu_info()->evtchn_upcall_mask;
     events_off();
@@ -96,7 +99,8 @@ TEST(native_iretq)
     uint64_t mark = 0;
 
     trap_forget();
-    __asm__ volatile("mov %%rsp, %%rdx; mov %%ss, %%eax; push %%rax; push %%rdx; pushfq; mov %%cs, %%eax; push %%rax\n"
+    __asm__ volatile("mov %%rsp, %%rdx; mov %%ss, %%eax; push %%rax; push %%rdx; pushfq\n"
+                     "mov %%cs, %%eax; push %%rax\n"
                      "lea 9f(%%rip), %%rax; push %%rax\n"
                      "iretq\n"
                      "9: mov $1, %0\n"

@@ -244,7 +244,8 @@ TEST(reservation_errors)
     EXPECT_EQ(memory_op(XENMEM_populate_physmap, (void *)8), 0);
     EXPECT_EQ(memory_op(XENMEM_decrease_reservation, (void *)8), 0);
     EXPECT_EQ(memory_op(99, NULL), -XEN_ENOSYS);
-    obs("start_extent_beyond", hypercall(__HYPERVISOR_memory_op, XENMEM_populate_physmap | 5 << 6, (void *)8));
+    obs("start_extent_beyond", hypercall(__HYPERVISOR_memory_op, XENMEM_populate_physmap | 5 << 6,
+                                         (void *)8));
 }
 
 TEST(increase)
@@ -260,12 +261,14 @@ TEST(increase)
     map_pages(&page, &got, 1);
 }
 
-static long exchange(xen_pfn_t *in, unsigned long nr_in, unsigned int order_in, xen_pfn_t *out, unsigned long nr_out,
+static long exchange(xen_pfn_t *in, unsigned long nr_in, unsigned int order_in, xen_pfn_t *out,
+                     unsigned long nr_out,
                      unsigned int order_out, unsigned long *done)
 {
     struct xen_memory_exchange e = {
         .in = { .nr_extents = nr_in, .extent_order = order_in, .domid = DOMID_SELF },
-        .out = { .nr_extents = nr_out, .extent_order = order_out, .domid = DOMID_SELF, .mem_flags = XENMEMF_address_bits(32) },
+        .out = { .nr_extents = nr_out, .extent_order = order_out, .domid = DOMID_SELF,
+                 .mem_flags = XENMEMF_address_bits(32) },
     };
     long rc;
 

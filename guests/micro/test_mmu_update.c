@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* mmu_update and update_va_mapping: entries of live page tables, the M2P table, and what must never get in. */
+/*
+ * mmu_update and update_va_mapping: entries of live page tables, the M2P table, and what must never get in.
+ */
 
 #include "mm.h"
 #include "trap.h"
 
-/* A frame that exists but is not ours: the M2P table's own first page would do; so does the hypervisor's image. */
+/*
+ * A frame that exists but is not ours: the M2P table's own first page would do; so does the hypervisor's
+ * image.
+ */
 #define MFN_BEYOND 0x0fffffffffUL
 
 static uint64_t *page;                  /* a mapped pool page to change the entry of */
@@ -146,7 +151,8 @@ TEST(plain_page)
     setup();
     EXPECT_EQ(mmu_update(maddr_of(&page[7]), 0xdeadbeef), 0);
     EXPECT_EQ(page[7], 0xdeadbeef);
-    EXPECT_EQ(mmu_update(maddr_of(&page[7]) + 4, 0x11111111), -XEN_ENOSYS);     /* the low bits are the command */
+    /* the low bits are the command */
+    EXPECT_EQ(mmu_update(maddr_of(&page[7]) + 4, 0x11111111), -XEN_ENOSYS);
     EXPECT_EQ(page[7], 0xdeadbeef);
 }
 

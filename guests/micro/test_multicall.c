@@ -14,7 +14,8 @@ static long multicall(unsigned int n)
     return hypercall(__HYPERVISOR_multicall, list, n);
 }
 
-static void entry(unsigned int i, unsigned long op, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+static void entry(unsigned int i, unsigned long op, unsigned long a, unsigned long b, unsigned long c,
+                  unsigned long d)
 {
     list[i] = (multicall_entry_t){ .op = op, .result = 0x7777, .args = { a, b, c, d } };
 }

@@ -13,7 +13,8 @@ static long physdev(unsigned int cmd, void *arg)
 
 static long map_gsi(int gsi, int pirq, int *got)
 {
-    struct physdev_map_pirq m = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = gsi, .pirq = pirq };
+    struct physdev_map_pirq m = { .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_GSI, .index = gsi,
+                                  .pirq = pirq };
     long rc = physdev(PHYSDEVOP_map_pirq, &m);
 
     if (got)
@@ -114,7 +115,8 @@ TEST(map_errors)
     EXPECT_EQ(map_gsi(12, -1, &pirq), 0);               /* any pirq */
     obs("any_pirq", pirq);
     EXPECT_EQ(unmap_pirq(pirq), 0);
-    m = (struct physdev_map_pirq){ .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_MSI_SEG, .index = -1, .pirq = -1,
+    m = (struct physdev_map_pirq){ .domid = DOMID_SELF, .type = MAP_PIRQ_TYPE_MSI_SEG, .index = -1,
+                                   .pirq = -1,
                                    .bus = 5, .devfn = 0x10 };
     obs("msi_of_nothing", physdev(PHYSDEVOP_map_pirq, &m));
 }
@@ -163,7 +165,8 @@ TEST(pci)
     struct physdev_pci_device_add add = { .seg = 0, .bus = 0, .devfn = 0 };
     struct physdev_manage_pci old = { .bus = 0, .devfn = 8 };
     struct physdev_pci_device dev = { .seg = 0, .bus = 0, .devfn = 0 };
-    struct physdev_pci_mmcfg_reserved mmcfg = { .address = 0xb0000000, .segment = 0, .start_bus = 0, .end_bus = 255 };
+    struct physdev_pci_mmcfg_reserved mmcfg = { .address = 0xb0000000, .segment = 0, .start_bus = 0,
+                                                .end_bus = 255 };
     struct physdev_restore_msi msi = { .bus = 0, .devfn = 0xf8 };
 
     if (!is_dom0()) {

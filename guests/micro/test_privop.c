@@ -106,7 +106,8 @@ TEST(cpuid_policy)
 TEST(prefix_needs_cpuid)
 {
     trap_forget();
-    __asm__ volatile(".globl at_prefix\nat_prefix: 1: .byte 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x90, 0x90\n2:\n" FIXUP);
+    __asm__ volatile(".globl at_prefix\n"
+                     "at_prefix: 1: .byte 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x90, 0x90\n2:\n" FIXUP);
     EXPECT_EQ(trap_vector(), 6);
     EXPECT_EQ(trap_seen.regs.rip, ({ extern char at_prefix[]; U(at_prefix); }));
 }
@@ -240,8 +241,10 @@ TEST(msr_others)
         { 0x140, "misc_features" }, { 0x1a0, "misc_enable" }, { 0x48, "spec_ctrl" }, { 0x1d9, "debugctl" },
         { 0xc0000080, "efer" }, { 0xc0000081, "star" }, { 0xc0000082, "lstar" }, { 0xc0000084, "sfmask" },
         { 0xc0000103, "tsc_aux" }, { 0xc0010000, "perfevtsel0" }, { 0xc0010004, "perfctr0" },
-        { 0xc0010010, "syscfg" }, { 0xc0010015, "hwcr" }, { 0xc001001f, "nb_cfg" }, { 0xc0010058, "mmio_cfg" },
-        { 0xc0010140, "osvw_len" }, { 0xc0011020, "ls_cfg" }, { 0xc0011029, "de_cfg" }, { 0x40000000, "hypercall" },
+        { 0xc0010010, "syscfg" }, { 0xc0010015, "hwcr" }, { 0xc001001f, "nb_cfg" }, { 0xc0010058,
+                "mmio_cfg" },
+        { 0xc0010140, "osvw_len" }, { 0xc0011020, "ls_cfg" }, { 0xc0011029, "de_cfg" }, { 0x40000000,
+                "hypercall" },
         { 0x800, "x2apic" }, { 0xda0, "xss" }, { 0x12345678, "none" },
     };
     uint64_t v;
@@ -268,7 +271,8 @@ TEST(msr_writes)
         { 0x10, 0, "tsc" }, { 0x1b, 0xfee00900, "apic_base" }, { 0x8b, 0, "ucode" },
         { 0x277, 0x0007040600070406, "pat" }, { 0x17a, 0, "mcg_status" }, { 0x174, 0, "sysenter_cs" },
         { 0xc0000080, 0xd01, "efer" }, { 0xc0000082, 0, "lstar" }, { 0xc0000103, 0, "tsc_aux" },
-        { 0xc0010015, 0, "hwcr" }, { 0x1a0, 0, "misc_enable" }, { 0x1d9, 0, "debugctl" }, { 0x48, 0, "spec_ctrl" },
+        { 0xc0010015, 0, "hwcr" }, { 0x1a0, 0, "misc_enable" }, { 0x1d9, 0, "debugctl" }, { 0x48, 0,
+                "spec_ctrl" },
     };
     unsigned int i;
 

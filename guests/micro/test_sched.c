@@ -72,7 +72,8 @@ static long poll(evtchn_port_t *ports, unsigned int n, uint64_t timeout)
 
 TEST(poll)
 {
-    evtchn_port_t port = (evtchn_port_t)port_bind_ipi(0), timer = (evtchn_port_t)port_bind_virq(VIRQ_TIMER, 0), bad = 1 << 20;
+    evtchn_port_t port = (evtchn_port_t)port_bind_ipi(0), timer = (evtchn_port_t)port_bind_virq(VIRQ_TIMER,
+            0), bad = 1 << 20;
     uint64_t start = now();
 
     port_mask(port);

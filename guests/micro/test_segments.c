@@ -181,7 +181,9 @@ TEST(ldt)
     page_free(ldt);
 }
 
-/* LDT pages may be named before they are mapped: the first use faults in the hypervisor, which looks again. */
+/*
+ * LDT pages may be named before they are mapped: the first use faults in the hypervisor, which looks again.
+ */
 TEST(ldt_lazy)
 {
     uint64_t va = SCRATCH + 0x40000000UL, *page = page_alloc();
@@ -263,9 +265,13 @@ TEST(refused_irets)
     uint64_t user = user_address(user_start), sp = USER_STACK_TOP;
 
     gdt_init();
-    refused_iret((struct regs){ .rip = user, .cs = 0x2003, .ss = USER_SS, .rsp = sp, .rflags = 0x202 }, 0x2000);
-    refused_iret((struct regs){ .rip = user, .cs = USER_CS, .ss = 0x2003, .rsp = sp, .rflags = 0x202 }, 0x2000);
-    refused_iret((struct regs){ .rip = 1UL << 63, .cs = USER_CS, .ss = USER_SS, .rsp = sp, .rflags = 0x202 }, 0);
+    refused_iret((struct regs){ .rip = user, .cs = 0x2003, .ss = USER_SS, .rsp = sp, .rflags = 0x202 },
+                 0x2000);
+    refused_iret((struct regs){ .rip = user, .cs = USER_CS, .ss = 0x2003, .rsp = sp, .rflags = 0x202 },
+                 0x2000);
+    refused_iret((struct regs){ .rip = 1UL << 63, .cs = USER_CS, .ss = USER_SS, .rsp = sp, .rflags = 0x202 },
+                 0);
     refused_iret((struct regs){ .rip = user, .cs = 0x1b, .ss = USER_SS, .rsp = sp, .rflags = 0x202 }, 0x18);
-    refused_iret((struct regs){ .rip = user, .cs = 3, .ss = USER_SS, .rsp = sp, .rflags = 0x202, .rax = 99 }, 0);
+    refused_iret((struct regs){ .rip = user, .cs = 3, .ss = USER_SS, .rsp = sp, .rflags = 0x202, .rax = 99 },
+                 0);
 }

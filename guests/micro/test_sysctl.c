@@ -254,10 +254,15 @@ TEST(debug_keys)
 TEST(others)
 {
     static const struct { uint32_t cmd; const char *name; } list[] = {
-        { XEN_SYSCTL_tbuf_op, "tbuf_op" }, { XEN_SYSCTL_perfc_op, "perfc_op" }, { XEN_SYSCTL_getcpuinfo, "getcpuinfo" },
-        { XEN_SYSCTL_availheap, "availheap" }, { XEN_SYSCTL_get_pmstat, "get_pmstat" }, { XEN_SYSCTL_cpu_hotplug, "cpu_hotplug" },
-        { XEN_SYSCTL_pm_op, "pm_op" }, { XEN_SYSCTL_page_offline_op, "page_offline_op" }, { XEN_SYSCTL_lockprof_op, "lockprof_op" },
-        { XEN_SYSCTL_coverage_op, "coverage_op" }, { XEN_SYSCTL_psr_cmt_op, "psr_cmt_op" }, { XEN_SYSCTL_pcitopoinfo, "pcitopoinfo" },
+        { XEN_SYSCTL_tbuf_op, "tbuf_op" }, { XEN_SYSCTL_perfc_op, "perfc_op" }, { XEN_SYSCTL_getcpuinfo,
+                "getcpuinfo" },
+        { XEN_SYSCTL_availheap, "availheap" }, { XEN_SYSCTL_get_pmstat,
+                                                 "get_pmstat" }, { XEN_SYSCTL_cpu_hotplug, "cpu_hotplug" },
+        { XEN_SYSCTL_pm_op, "pm_op" }, { XEN_SYSCTL_page_offline_op,
+                                         "page_offline_op" }, { XEN_SYSCTL_lockprof_op, "lockprof_op" },
+        { XEN_SYSCTL_coverage_op, "coverage_op" }, { XEN_SYSCTL_psr_cmt_op,
+                                                     "psr_cmt_op" }, { XEN_SYSCTL_pcitopoinfo,
+                                                             "pcitopoinfo" },
         { XEN_SYSCTL_psr_alloc, "psr_alloc" }, { XEN_SYSCTL_livepatch_op, "livepatch_op" },
     };
     unsigned int i;

@@ -84,7 +84,8 @@ TEST(p2m_and_m2p)
 
 TEST(vm_assist)
 {
-    static const char *const names[] = { "4gb_segments", "4gb_segments_notify", "writable_pagetables", "pae_extended_cr3",
+    static const char *const names[] = { "4gb_segments", "4gb_segments_notify", "writable_pagetables",
+                                         "pae_extended_cr3",
                                          "architectural_iopl", "runstate_update_flag" };
     unsigned int i;
 

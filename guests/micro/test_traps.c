@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Exceptions of the guest kernel come back through its trap table, with the frame and the state the ABI promises. */
+/*
+ * Exceptions of the guest kernel come back through its trap table, with the frame and the state the ABI
+ * promises.
+ */
 
 #include "trap.h"
 
@@ -33,7 +36,8 @@ TEST(registers_survive)
     uint64_t rcx, r11, rax, rdx, r8;
 
     trap_forget();
-    __asm__ volatile("mov $0x111, %%eax; mov $0x222, %%ecx; mov $0x333, %%edx; mov $0x444, %%r8d; mov $0x555, %%r11d\n"
+    __asm__ volatile("mov $0x111, %%eax; mov $0x222, %%ecx; mov $0x333, %%edx\n"
+                     "mov $0x444, %%r8d; mov $0x555, %%r11d\n"
                      "1: ud2\n2:\n" FIXUP
                      "mov %%r8, %0; mov %%r11, %1\n"
                      : "=m"(r8), "=m"(r11), "=a"(rax), "=c"(rcx), "=d"(rdx)
@@ -79,7 +83,8 @@ TEST(int_0x80)
 TEST(general_protection)
 {
     trap_forget();
-    __asm__ volatile(".globl at_gp\nat_gp: 1: mov (%%rax), %%rax\n2:\n" FIXUP : : "a"(0x8000000000000000) : "memory");
+    __asm__ volatile(".globl at_gp\nat_gp: 1: mov (%%rax), %%rax\n2:\n" FIXUP
+                     : : "a"(0x8000000000000000) : "memory");
     expect_kernel_frame(13, HERE(at_gp));
     EXPECT_EQ(trap_seen.regs.error, 0);
 
@@ -91,7 +96,8 @@ TEST(general_protection)
 TEST(page_fault_read)
 {
     trap_forget();
-    __asm__ volatile(".globl at_pf\nat_pf: 1: mov (%%rax), %%rax\n2:\n" FIXUP : : "a"(SCRATCH + 0x123456) : "memory");
+    __asm__ volatile(".globl at_pf\nat_pf: 1: mov (%%rax), %%rax\n2:\n" FIXUP
+                     : : "a"(SCRATCH + 0x123456) : "memory");
     expect_kernel_frame(14, HERE(at_pf));
     EXPECT_EQ(trap_seen.cr2, SCRATCH + 0x123456);
     EXPECT_EQ(trap_seen.regs.error, 0);
@@ -215,7 +221,8 @@ TEST(floating_point_error)
     uint16_t control = 0x37b;           /* divide by zero unmasked; SSE's #XM is not in QEMU's TCG */
 
     trap_forget();
-    __asm__ volatile("fninit; fldcw %0; fld1; fldz; fdivrp\n 1: fwait\n2: fninit\n" FIXUP : : "m"(control) : "memory");
+    __asm__ volatile("fninit; fldcw %0; fld1; fldz; fdivrp\n 1: fwait\n2: fninit\n" FIXUP
+                     : : "m"(control) : "memory");
     EXPECT_EQ(trap_vector(), 16);
 }
 
@@ -227,7 +234,8 @@ TEST(set_trap_table_errors)
     EXPECT_EQ(hypercall(__HYPERVISOR_set_trap_table, MACH2PHYS_VIRT_END - 8), -XEN_EFAULT);
 
     /* Another handler for one vector leaves the others alone. */
-    one[0] = (struct trap_info){ .vector = 6, .flags = 4, .cs = KERNEL_CS | 3, .address = U(trap_stub(0x81)) };
+    one[0] = (struct trap_info){ .vector = 6, .flags = 4, .cs = KERNEL_CS | 3,
+                                 .address = U(trap_stub(0x81)) };
     EXPECT_EQ(hypercall(__HYPERVISOR_set_trap_table, one), 0);
     TRY("ud2", : :);
     EXPECT_EQ(trap_vector(), 0x81);

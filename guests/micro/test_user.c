@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * User mode: a second address space, entered by the iret hypercall only, left by a system call, a trap or an event.
+ * User mode: a second address space, entered by the iret hypercall only, left by a system call, a trap or
+ * an event.
  */
 
 #include "trap.h"

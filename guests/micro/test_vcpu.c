@@ -118,7 +118,10 @@ TEST(second_vcpu)
 
 static uint64_t *stale_gdt;
 
-/* Puts selectors 0x1b into ES, takes the descriptor away and lets the other vCPU run: state is loaded anew after. */
+/*
+ * Puts selectors 0x1b into ES, takes the descriptor away and lets the other vCPU run: state is loaded anew
+ * after.
+ */
 static void load_stale_selector(void)
 {
     uint64_t frame;
@@ -139,7 +142,10 @@ static bool see_failsafe(struct regs *regs)
     return regs->vector == TRAP_FAILSAFE;
 }
 
-/* A selector that cannot be loaded at a context switch becomes 0 and the failsafe callback tells what it was. */
+/*
+ * A selector that cannot be loaded at a context switch becomes 0 and the failsafe callback tells what it
+ * was.
+ */
 TEST(failsafe)
 {
     unsigned int before, es = 0x5a5a;
@@ -228,7 +234,8 @@ TEST(register_vcpu_info)
     r.offset = PAGE_SIZE - 32;
     EXPECT_EQ(vcpu_op(VCPUOP_register_vcpu_info, 0, &r), -XEN_ENXIO);
     r.offset = 4;
-    obs("misaligned", vcpu_op(VCPUOP_register_vcpu_info, 0, &(struct vcpu_register_vcpu_info){ .mfn = ~0UL, .offset = 4 }));
+    obs("misaligned", vcpu_op(VCPUOP_register_vcpu_info, 0, &(struct vcpu_register_vcpu_info){ .mfn = ~0UL,
+            .offset = 4 }));
     r.offset = 64;
     r.mfn = ~0UL;
     EXPECT_EQ(vcpu_op(VCPUOP_register_vcpu_info, 0, &r), -XEN_EINVAL);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What happens on a trap: record it, serve events, step over an expected fault, or end the run with a dump. */
+/*
+ * What happens on a trap: record it, serve events, step over an expected fault, or end the run with a dump.
+ */
 
 #include "trap.h"
 
@@ -51,9 +53,11 @@ static bool step_over(struct regs *regs)
 
 static void die(const struct regs *r)
 {
-    print("not ok 0 unexpected trap %lu error 0x%lx rip 0x%lx cs 0x%lx rflags 0x%lx rsp 0x%lx ss 0x%lx cr2 0x%lx\n",
+    print("not ok 0 unexpected trap %lu error 0x%lx rip 0x%lx cs 0x%lx rflags 0x%lx rsp 0x%lx ss 0x%lx "
+          "cr2 0x%lx\n",
           r->vector, r->error, r->rip, r->cs, r->rflags, r->rsp, r->ss, vcpu_info()->arch.cr2);
-    print("# rax %lx rbx %lx rcx %lx rdx %lx rsi %lx rdi %lx rbp %lx r8 %lx r9 %lx\n", r->rax, r->rbx, r->rcx, r->rdx,
+    print("# rax %lx rbx %lx rcx %lx rdx %lx rsi %lx rdi %lx rbp %lx r8 %lx r9 %lx\n", r->rax, r->rbx,
+          r->rcx, r->rdx,
           r->rsi, r->rdi, r->rbp, r->r8, r->r9);
     shutdown(is_dom0() ? SHUTDOWN_reboot : SHUTDOWN_crash);
 }
@@ -75,7 +79,8 @@ void trap(struct regs *regs)
     if (step_over(regs))
         return;
     /* A trap rather than a fault: rip is already behind the instruction. */
-    if (regs->vector == 1 || regs->vector == 3 || regs->vector == 4 || (regs->vector >= 32 && regs->vector < 256))
+    if (regs->vector == 1 || regs->vector == 3 || regs->vector == 4 ||
+        (regs->vector >= 32 && regs->vector < 256))
         return;
     die(regs);
 }
@@ -92,7 +97,8 @@ void run_user(struct regs *r)
 
 static long register_callback(unsigned int type, void *address)
 {
-    struct callback_register cb = { .type = (uint16_t)type, .flags = CALLBACKF_mask_events, .address = U(address) };
+    struct callback_register cb = { .type = (uint16_t)type, .flags = CALLBACKF_mask_events,
+                                    .address = U(address) };
 
     return hypercall(__HYPERVISOR_callback_op, CALLBACKOP_register, &cb);
 }

@@ -2,7 +2,8 @@
 /*
  * Traps as the guest sees them, recorded so that a test can look.
  *
- *   TRY("insn", outputs, inputs, clobbers...)  runs one instruction; if it faults, execution goes on behind it
+ *   TRY("insn", outputs, inputs, clobbers...)  runs one instruction; if it faults, execution goes on behind
+ * it
  *   trap_forget()      clears the record
  *   trap_seen          the record: how many, and the last one
  *   run_frame()        leave the kernel as struct regs says; comes back at the next trap from user mode
@@ -22,7 +23,7 @@
 
 #define REGS_SIZE      (22 * 8)
 
-#define KERNEL_CS      0xe030           /* FLAT_RING3_CS64 with RPL 0: the iret hypercall's "stay in kernel mode" */
+#define KERNEL_CS      0xe030           /* FLAT_RING3_CS64, RPL 0: iret stays in kernel mode */
 #define KERNEL_SS      0xe02b
 #define USER_CS        0xe033
 #define USER_SS        0xe02b
@@ -71,7 +72,11 @@ void run_frame(const struct regs *r);
 void leave_frame(void) __attribute__((noreturn));
 
 #define FIXUP ".pushsection .fixups,\"a\"\n .balign 8\n .quad 1b, 2b\n .popsection\n"
-#define TRY(insn, ...) do { trap_forget(); __asm__ volatile("1: " insn "\n2:\n" FIXUP __VA_ARGS__); } while (0)
+#define TRY(insn, ...)                                              \
+    do {                                                            \
+        trap_forget();                                              \
+        __asm__ volatile("1: " insn "\n2:\n" FIXUP __VA_ARGS__);    \
+    } while (0)
 
 #endif
 #endif

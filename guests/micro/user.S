@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Little user-mode programs, one instruction each. They live in the page that user_init() maps at USER_VA;
- * tests start them with run_user() and see how they end: by a trap at the instruction or by the `syscall` behind it.
+ * tests start them with run_user() and see how they end: by a trap at the instruction or by the `syscall`
+ * behind it.
  */
 
     .section .user, "ax", @progbits
