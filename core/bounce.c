@@ -145,18 +145,18 @@ void bounce_sysenter(struct vcpu *v)
         bounce_trap(v, X86_VEC_GP, 0);
 }
 
-/* The guest learns the selectors that it had; all four are null while its handler runs. */
+/* The guest learns the selectors that were to be loaded; all four are null while its handler runs. */
 void bounce_failsafe(struct vcpu *v)
 {
     uint64_t w[FRAME_MAX];
-    uint16_t sel[4];
     unsigned n = 0;
 
-    machine_selectors(v, sel);
     w[n++] = v->regs->rcx;
     w[n++] = v->regs->r11;
-    for (unsigned i = 0; i < 4; i++)
-        w[n++] = sel[i];
+    w[n++] = v->ds;
+    w[n++] = v->es;
+    w[n++] = v->fs;
+    w[n++] = v->gs;
     n += return_frame(v, &w[n]);
     if (enter_kernel(v, v->failsafe_cb.va, w, n, v->failsafe_cb.mask_events, "the failsafe callback"))
         machine_clear_selectors(v);

@@ -101,8 +101,7 @@ void machine_set_mode(struct vcpu *v, bool kernel);
 /* which: SEGBASE_FS, SEGBASE_GS_USER or SEGBASE_GS_KERNEL of the ABI (the macros; no enum of ours can carry their names). */
 uint64_t machine_segbase(const struct vcpu *v, unsigned which);
 void machine_set_segbase(struct vcpu *v, unsigned which, uint64_t base);
-/* Selectors of ds, es, fs, gs as they are now; all four null. */
-void machine_selectors(const struct vcpu *v, uint16_t sel[4]);
+/* Makes ds, es, fs and gs null. */
 void machine_clear_selectors(struct vcpu *v);
 /* Loads user gs; false (and null) if the selector does not load. */
 bool machine_set_gs(struct vcpu *v, uint16_t sel);

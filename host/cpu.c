@@ -173,7 +173,6 @@ void machine_set_segbase(struct vcpu *v, unsigned which, uint64_t base)
     }
 }
 
-void machine_selectors(const struct vcpu *v, uint16_t sel[4]) { memcpy(sel, cpu_of[host_cpu].sel, 4 * sizeof(*sel)); }
 void machine_clear_selectors(struct vcpu *v) { memset(cpu_of[host_cpu].sel, 0, sizeof(cpu_of[host_cpu].sel)); }
 
 bool machine_set_gs(struct vcpu *v, uint16_t sel)

@@ -123,10 +123,13 @@ static void windows_clear(struct x86_pcpu *c)
 
 static void save_segments(struct vcpu *v)
 {
-    v->ds = read_ds();
-    v->es = read_es();
-    v->fs = read_fs();
-    v->gs = read_gs();
+    /* Switched away again before its failsafe callback: the next load fails again. */
+    if (!v->arch->bad_segment) {
+        v->ds = read_ds();
+        v->es = read_es();
+        v->fs = read_fs();
+        v->gs = read_gs();
+    }
     v->fs_base = rdmsr(MSR_FS_BASE);
     if (v->kernel_mode)
         v->gs_base_kernel = rdmsr(MSR_GS_BASE);
@@ -192,14 +195,6 @@ void machine_set_segbase(struct vcpu *v, unsigned which, uint64_t base)
         v->gs_base_kernel = base;
     else
         v->gs_base_user = base;
-}
-
-void machine_selectors(const struct vcpu *v, uint16_t sel[4])
-{
-    sel[0] = read_ds();
-    sel[1] = read_es();
-    sel[2] = read_fs();
-    sel[3] = read_gs();
 }
 
 void machine_clear_selectors(struct vcpu *v)
