@@ -5,8 +5,8 @@
 #include "x86/serial.h"
 
 /*
- * The 8259s stay masked; nobody is to find out what happens if not. The PIT may be what time is measured by. PCI addresses (0xcf8) are kept per
- * domain.
+ * The 8259s stay masked; nobody is to find out what happens if not. The PIT may be what time is measured by.
+ * PCI addresses (0xcf8) are kept per domain.
  */
 static const struct { uint16_t first, last; } kept[] = {
     { 0x20, 0x21 }, { 0xa0, 0xa1 }, { 0x40, 0x43 }, { 0xcf8, 0xcff },
