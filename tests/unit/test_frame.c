@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* core/frame.c and frame_steal.c: owners, the two counters, and what happens when either reaches zero. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+
+#include "tests/unit/hosted.h"
+
+enum { PAGES = 32 };
+
+static struct guest a, b;
+
+static uint64_t refs(mfn_t m) { return frame_of(m)->refs & REFS_COUNT; }
+static uint64_t uses(mfn_t m) { return frame_of(m)->type & TYPE_COUNT; }
+static bool is_free(mfn_t m)  { return frame_of(m)->refs & REFS_FREE; }
+
+static int two_guests(void **state)
+{
+    guest_create(&a, 1, 0, PAGES);
+    guest_create(&b, 2, 0, PAGES);
+    host_run(a.v);
+    budget_reset();
+    return 0;
+}
+
+static int no_guests(void **state)
+{
+    guest_destroy(&a, control.v, BUDGET_UNITS);
+    guest_destroy(&b, control.v, 1);
+    hosted_check();
+    assert_null(domain_get(1));
+    assert_null(domain_get(2));
+    return 0;
+}
+
+static void only_the_owners_name_gets_a_reference(void **state)
+{
+    assert_true(frame_get(a.m[0], 1));
+    assert_int_equal(refs(a.m[0]), 2);
+    assert_false(frame_get(a.m[0], 2));
+    assert_false(frame_get(a.m[0], DOMID_XEN));
+    assert_false(frame_get(machine_m2p_chunk(0), 1));
+    assert_true(frame_get(machine_m2p_chunk(0), DOMID_XEN));
+    frame_put(machine_m2p_chunk(0));
+    assert_false(frame_get(mfn(0), 1));                /* no RAM */
+    assert_false(frame_get(mfn(frame_count), 1));      /* beyond it */
+    assert_false(frame_get(MFN_NONE, 1));
+    frame_put(a.m[0]);
+    assert_int_equal(refs(a.m[0]), 1);
+}
+
+static void a_counter_does_not_wrap(void **state)
+{
+    struct frame *f = frame_of(a.m[0]);
+    uint64_t refs_were = f->refs, type;
+
+    f->refs = REFS_OWNED | REFS_COUNT;
+    assert_false(frame_get(a.m[0], 1));
+    f->refs = refs_were;
+    assert_int_equal(frame_get_type(a.d, a.m[0], TYPE_WRITABLE), 0);
+    type = f->type;
+    f->type = type | TYPE_COUNT;
+    assert_int_not_equal(frame_get_type(a.d, a.m[0], TYPE_WRITABLE), 0);
+    f->type = type;
+    frame_put_type(a.m[0]);
+}
+
+static void a_freed_frame_waits_for_its_last_user(void **state)
+{
+    uint64_t pages = a.d->tot_pages;
+
+    assert_true(frame_get(a.m[5], 1));
+    assert_true(reservation_remove(a.d, a.m[5]));
+    assert_false(reservation_remove(a.d, a.m[5]));
+    assert_false(reservation_remove(a.d, b.m[5]));
+    assert_int_equal(a.d->tot_pages, pages);
+    assert_false(is_free(a.m[5]));
+    frame_put(a.m[5]);
+    assert_true(is_free(a.m[5]));
+    assert_int_equal(a.d->tot_pages, pages - 1);
+    assert_int_equal(m2p_get(a.m[5]), M2P_INVALID);
+    hosted_check();
+}
+
+/* What one guest left in a frame is not there when the next one gets it. */
+static void frames_come_scrubbed(void **state)
+{
+    memset(machine_frame(a.m[7]), 0x5a, PAGE_SIZE);
+    assert_true(reservation_remove(a.d, a.m[7]));
+    assert_int_equal(host_audit(), 0);
+    b.d->max_pages = HOSTED_FRAMES;
+    for (unsigned i = 0; i < 64; i++) {
+        mfn_t m = reservation_add(b.d, 0, 0, i);
+        const uint8_t *p = machine_frame(m);
+
+        for (unsigned k = 0; k < PAGE_SIZE; k++)
+            assert_int_equal(p[k], 0);
+    }
+    hosted_check();
+}
+
+static void one_type_at_a_time(void **state)
+{
+    static const enum frame_type types[] = { TYPE_L1, TYPE_L2, TYPE_L3, TYPE_L4, TYPE_SEG, TYPE_WRITABLE };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+        assert_int_equal(frame_get_type(a.d, a.m[0], types[i]), 0);
+        hosted_leave(a.v, BUDGET_UNITS);
+        for (unsigned k = 0; k < ARRAY_SIZE(types); k++) {
+            int rc = frame_get_type(a.d, a.m[0], types[k]);
+
+            assert_int_equal(rc == 0, i == k);
+            assert_true(rc == 0 || (rc < 0 && rc != -ERESTART));
+            if (rc == 0)
+                frame_put_type(a.m[0]);
+        }
+        assert_int_equal(uses(a.m[0]), 1);
+        frame_put_type(a.m[0]);
+        hosted_check();
+        if (i % 2)
+            hosted_leave(a.v, 1);
+    }
+    hosted_leave(a.v, 1);
+    assert_int_equal(refs(a.m[0]), 1);
+    assert_int_not_equal(frame_get_type(b.d, a.m[0], TYPE_WRITABLE), 0);
+}
+
+static void descriptors_are_made_harmless_or_refused(void **state)
+{
+    uint64_t *desc = machine_frame(a.m[0]);
+
+    desc[3] = 0x0000ec0000080000ull; /* a call gate */
+    assert_int_not_equal(frame_get_type(a.d, a.m[0], TYPE_SEG), 0);
+    hosted_check();
+    desc[3] = 0x00cf92000000ffffull; /* flat data, DPL 0 */
+    assert_int_equal(frame_get_type(a.d, a.m[0], TYPE_SEG), 0);
+    assert_true((desc[3] >> 45 & 3) == 3);
+    frame_put_type(a.m[0]);
+    hosted_check();
+}
+
+static void a_pinned_frame_that_is_given_up_goes(void **state)
+{
+    guest_tables(&a, 8);
+    assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
+    for (unsigned i = 0; i < 8; i++)
+        assert_true(reservation_remove(a.d, a.m[i]));
+    hosted_check();
+    hosted_leave(a.v, 1);
+    hosted_check();
+    for (unsigned i = 0; i < 8; i++)
+        assert_true(is_free(a.m[i]));
+}
+
+static void only_an_unused_frame_is_stolen(void **state)
+{
+    uint64_t pages = a.d->tot_pages;
+
+    assert_false(frame_steal(b.d, a.m[0]));
+    assert_true(frame_get(a.m[0], 1));
+    assert_false(frame_steal(a.d, a.m[0]));
+    frame_put(a.m[0]);
+    guest_tables(&a, 8);
+    assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
+    for (unsigned i = 0; i < 8; i++)
+        assert_false(frame_steal(a.d, a.m[i]));
+    hosted_check();
+    *(uint64_t *)machine_frame(a.m[9]) = 0x1122334455667788ull;
+    assert_true(frame_steal(a.d, a.m[9]));
+    assert_false(frame_steal(a.d, a.m[9]));
+    assert_int_equal(a.d->tot_pages, pages - 1);
+    assert_int_equal(frame_of(a.m[9])->refs, 0);
+    lock(&b.d->lock);
+    frame_assign(b.d, a.m[9]);
+    unlock(&b.d->lock);
+    assert_int_equal(*(uint64_t *)machine_frame(a.m[9]), 0x1122334455667788ull);
+    hosted_check();
+}
+
+/* ---- Two CPUs ---- */
+
+static _Atomic unsigned ready_cpus;
+static _Atomic unsigned overlaps, gots;
+static _Atomic int inside; /* > 0: writers, < 0: table users */
+
+/* Each CPU wants the frame as something else; nobody may ever find the other inside. */
+static void *contend(void *data)
+{
+    unsigned cpu = (unsigned)(uintptr_t)data;
+    enum frame_type mine = cpu ? TYPE_L1 : TYPE_WRITABLE;
+    int sign = cpu ? -1 : 1;
+
+    host_cpu = cpu;
+    host_run(cpu ? b.v : a.v);
+    ready_cpus++;
+    while (ready_cpus < 2)
+        machine_relax();
+    for (unsigned n = 0; n < 20000; n++) {
+        budget_reset();
+        if (frame_get_type(a.d, a.m[0], mine)) {
+            hosted_leave(current_vcpu(), BUDGET_UNITS);
+            continue;
+        }
+        gots++;
+        if ((inside += sign) * sign <= 0)
+            overlaps++;
+        inside -= sign;
+        frame_put_type(a.m[0]);
+        hosted_leave(current_vcpu(), BUDGET_UNITS);
+    }
+    host_run(NULL);
+    return NULL;
+}
+
+static void two_cpus_never_have_it_as_two_things(void **state)
+{
+    pthread_t other;
+
+    ready_cpus = 0;
+    overlaps = gots = 0;
+    host_run(NULL);
+    pthread_create(&other, NULL, contend, (void *)1);
+    contend((void *)0);
+    pthread_join(other, NULL);
+    assert_int_equal(overlaps, 0);
+    assert_true(gots >= 200); /* the others found it in use */
+    host_run(a.v);
+    hosted_check();
+    assert_int_equal(refs(a.m[0]), 1);
+}
+
+#define GUEST_TEST(f) cmocka_unit_test_setup_teardown(f, two_guests, no_guests)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GUEST_TEST(only_the_owners_name_gets_a_reference),
+        GUEST_TEST(a_counter_does_not_wrap),
+        GUEST_TEST(a_freed_frame_waits_for_its_last_user),
+        GUEST_TEST(frames_come_scrubbed),
+        GUEST_TEST(one_type_at_a_time),
+        GUEST_TEST(descriptors_are_made_harmless_or_refused),
+        GUEST_TEST(a_pinned_frame_that_is_given_up_goes),
+        GUEST_TEST(only_an_unused_frame_is_stolen),
+        GUEST_TEST(two_cpus_never_have_it_as_two_things),
+    };
+
+    return cmocka_run_group_tests(tests, hosted_setup, NULL);
+}
