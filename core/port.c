@@ -480,12 +480,14 @@ static int close_all(struct domain *d)
 
         ps->cursor = nr;
         while (binding_state(p->bind) != EVTCHNSTAT_closed) {
+            (void)port_close(d, nr);
             if (!budget_take(16))
                 return -ERESTART;
-            (void)port_close(d, nr);
         }
-        if (nr % PORTS_PER_CHUNK == 0 && !budget_take(16))
+        if (nr % PORTS_PER_CHUNK == 0 && !budget_take(16)) {
+            ps->cursor = nr + 1;
             return -ERESTART;
+        }
     }
     ps->cursor = 0;
     return ps->in_use ? -ERESTART : 0;

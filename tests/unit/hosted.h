@@ -71,10 +71,12 @@ static inline void guest_create(struct guest *g, domid_t id, uint32_t privileges
 /* Kills it from `by`, whose way out undoes its tables, and checks that all its frames came back. */
 static inline void guest_destroy(struct guest *g, struct vcpu *by, unsigned units)
 {
+    unsigned turns = 0;
     int rc;
 
     host_run(by);
     do {
+        assert_true(turns++ < 100000); /* each gets on */
         this_pcpu()->budget = units;
         rc = domain_kill(g->d);
         hosted_leave(by, units);

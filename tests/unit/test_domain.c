@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * core/domain.c and domain_kill.c: creation, what keeps a dead domain, its end in pieces, and that nothing is left of it,
+ * also when memory runs out in the middle of its making.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/hosted.h"
+
+#include "core/grant.h"
+#include "core/port.h"
+
+#include <xen/sched.h>
+
+enum { PAGES = 64 };
+
+static struct domain_config config(domid_t id)
+{
+    return (struct domain_config){ .id = id, .max_vcpus = 2, .max_ports = ~0u, .max_grant_frames = ~0u,
+                                   .max_maptrack_frames = ~0u, .max_grant_version = 2 };
+}
+
+static void kill_it(struct domain *d)
+{
+    struct guest g = { .d = d };
+
+    guest_destroy(&g, control.v, BUDGET_UNITS);
+}
+
+/* ---- Finding ---- */
+
+static void ids_are_given_and_taken(void **state)
+{
+    struct domain_config any = config(0x7ff4), seven = config(7);
+    struct domain *d, *same, *other;
+
+    assert_int_equal(domain_create(&seven, &d), 0);
+    assert_int_equal(d->id, 7);
+    assert_int_equal(domain_create(&seven, &same), -EEXIST);
+    assert_int_equal(domain_create(&any, &other), 0);
+    assert_int_not_equal(other->id, 7);
+    assert_int_not_equal(other->id, 0);
+    same = domain_get(7);
+    assert_ptr_equal(same, d);
+    domain_put(same);
+    same = domain_get_next(other->id < 7 ? other->id : 7);
+    assert_ptr_equal(same, other->id < 7 ? other : d);
+    domain_put(same);
+    kill_it(d);
+    assert_null(domain_get(7));
+    kill_it(other);
+    assert_null(domain_get(DOMID_SELF));
+    assert_null(domain_get(DOMID_XEN));
+    hosted_check();
+}
+
+static void numbers_are_checked(void **state)
+{
+    struct domain_config c = config(7);
+    struct domain *d;
+
+    c.max_vcpus = 0;
+    assert_int_equal(domain_create(&c, &d), -EINVAL);
+    c.max_vcpus = MAX_VCPUS + 1;
+    assert_int_equal(domain_create(&c, &d), -EINVAL);
+    c.max_vcpus = 2;
+    assert_int_equal(domain_create(&c, &d), 0);
+    assert_int_equal(domain_alloc_vcpus(d, 3), -EINVAL);
+    assert_int_equal(domain_alloc_vcpus(d, 2), 0);
+    assert_int_equal(domain_alloc_vcpus(d, 2), 0);
+    kill_it(d);
+}
+
+static void another_domain_needs_the_privilege(void **state)
+{
+    struct guest g;
+    struct domain *d;
+    int err = 0;
+
+    guest_create(&g, 3, 0, 4);
+    assert_null(domain_target(g.d, 0, &err));
+    assert_int_equal(err, -EPERM);
+    d = domain_target(g.d, DOMID_SELF, &err);
+    assert_ptr_equal(d, g.d);
+    domain_put(d);
+    d = domain_target(control.d, 3, &err);
+    assert_ptr_equal(d, g.d);
+    domain_put(d);
+    assert_null(domain_target(control.d, 99, &err));
+    assert_int_equal(err, -ESRCH);
+    guest_destroy(&g, control.v, BUDGET_UNITS);
+}
+
+/* ---- Ends ---- */
+
+/* Everything a guest can hold at once; its free frames are counted before and after. */
+static void a_death_in_pieces_leaves_nothing(void **state)
+{
+    static const unsigned units[] = { BUDGET_UNITS, 100, 3, 1 };
+    uint64_t before = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(units); i++) {
+        uint64_t gdt;
+        evtchn_port_t port;
+        struct guest g;
+
+        guest_create(&g, 3, 0, PAGES);
+        guest_start(&g, 32);
+        assert_int_equal(pt_set_root(g.v, g.m[0], true), 0);
+        gdt = g.m[40].n;
+        assert_int_equal(frame_get_type(g.d, mfn(gdt), TYPE_SEG), 0);
+        g.v->gdt[0] = mfn(gdt);
+        g.v->gdt_ents = 512;
+        assert_int_equal(port_alloc_unbound(g.d, 0, &port), 0);
+        assert_int_equal(port_bind_virq(g.d, VIRQ_TIMER, 0, &port), 0);
+        assert_int_equal(grants_grow(g.d, 3), 0);
+        hosted_check();
+        guest_destroy(&g, control.v, units[i]);
+        hosted_check();
+        assert_null(domain_get(3));
+        /* The first one may have made the allocator's small pieces grow. */
+        if (i)
+            assert_int_equal(frames_free_count(), before);
+        before = frames_free_count();
+    }
+}
+
+static void mapped_frames_keep_a_dead_domain(void **state)
+{
+    uint64_t at = 7, free_before;
+    struct guest g, other;
+    struct domain *d;
+
+    guest_create(&other, 4, 0, PAGES);
+    guest_start(&other, 16);
+    guest_create(&g, 3, 0, PAGES);
+    hosted_check();
+    d = g.d;
+    assert_int_equal(pt_set(other.v, other.m[3], 100, pte_make(g.m[at].n, RW), other.d, g.d, false), 0);
+    /* Its shared info page too, as a control domain would. */
+    assert_int_equal(pt_set(other.v, other.m[3], 101, pte_make(d->shared_mfn.n, RW), other.d, g.d, false), 0);
+    at = g.m[at].n;
+    free_before = frames_free_count();
+    guest_destroy(&g, control.v, 10);
+    hosted_check();
+    assert_true(frames_free_count() >= free_before + PAGES - 1);
+    assert_int_equal(frame_of(mfn(at))->refs & REFS_COUNT, 1);
+    assert_int_equal(frame_of(mfn(at))->owner, 3);
+    assert_int_equal(d->life, DOMAIN_DEAD);
+    assert_int_equal(d->tot_pages, 1);
+
+    host_run(other.v);
+    assert_int_equal(pt_set(other.v, other.m[3], 100, 0, other.d, other.d, false), 0);
+    hosted_check();
+    assert_true(frame_of(mfn(at))->refs & REFS_FREE);
+    assert_int_equal(pt_set(other.v, other.m[3], 101, 0, other.d, other.d, false), 0);
+    hosted_check();
+    assert_null(domain_get(3));
+    guest_destroy(&other, control.v, BUDGET_UNITS);
+}
+
+static void dying_domains_get_nothing_new(void **state)
+{
+    struct guest g;
+    int rc;
+
+    guest_create(&g, 3, 0, PAGES);
+    guest_start(&g, 16);
+    host_run(control.v);
+    this_pcpu()->budget = 1;
+    rc = domain_kill(g.d);
+    assert_int_equal(rc, -ERESTART);
+    assert_true(domain_dying(g.d));
+    g.d->max_pages = 1000;
+    assert_true(mfn_same(reservation_add(g.d, 0, 0, 0), MFN_NONE));
+    guest_destroy(&g, control.v, 1);
+    hosted_check();
+}
+
+/* ---- No memory ---- */
+
+/* Takes all free frames but n away, by order, largest first; gives them back. */
+static struct { mfn_t m; unsigned order; } held[256];
+static unsigned nr_held;
+
+static void leave_free(uint64_t n)
+{
+    for (unsigned order = 12; nr_held < ARRAY_SIZE(held); ) {
+        mfn_t m = frames_free_count() >= n + (1ull << order) ? frames_alloc(order, 0) : MFN_NONE;
+
+        if (!mfn_same(m, MFN_NONE)) {
+            held[nr_held].m = m;
+            held[nr_held++].order = order;
+        } else if (order-- == 0) {
+            break;
+        }
+    }
+}
+
+static void give_back(void)
+{
+    while (nr_held) {
+        nr_held--;
+        for (uint64_t i = 0; i < 1ull << held[nr_held].order; i++)
+            frame_of(mfn_plus(held[nr_held].m, i))->refs &= REFS_DIRTY;
+        frames_free(held[nr_held].m, held[nr_held].order, true);
+    }
+}
+
+static void no_memory_at_any_point_of_its_making(void **state)
+{
+    struct domain_config c = config(3);
+    bool made = false;
+
+    for (unsigned n = 0; n < 200 && !made; n++) {
+        uint64_t before = frames_free_count();
+        struct domain *d = NULL;
+        int rc;
+
+        leave_free(n);
+        host_run(control.v);
+        rc = domain_create(&c, &d);
+        if (rc == 0) {
+            rc = domain_alloc_vcpus(d, 2);
+            made = rc == 0;
+            kill_it(d);
+        }
+        hosted_leave(control.v, BUDGET_UNITS);
+        give_back();
+        assert_true(rc == 0 || rc == -ENOMEM);
+        assert_null(domain_get(3));
+        /* One page of small pieces of each size may have come into being. */
+        assert_true(frames_free_count() + 8 >= before);
+    }
+    assert_true(made);
+    hosted_check();
+}
+
+/* ---- Pausing, shutdown ---- */
+
+static void a_shutdown_is_told_once_and_can_be_undone(void **state)
+{
+    struct guest g;
+    int paused;
+
+    guest_create(&g, 3, 0, 4);
+    domain_unpause(g.d);
+    paused = g.d->pause_count;
+    assert_int_equal(paused, 0);
+    domain_shutdown(g.d, SHUTDOWN_suspend);
+    domain_shutdown(g.d, SHUTDOWN_crash);
+    assert_int_equal(g.d->shutdown_code, SHUTDOWN_suspend);
+    assert_int_equal(g.d->pause_count, 1);
+    assert_true(g.v->pause & PAUSE_DOMAIN);
+    domain_resume(g.d);
+    domain_resume(g.d);
+    assert_int_equal(g.d->pause_count, 0);
+    assert_false(g.v->pause & PAUSE_DOMAIN);
+    assert_int_equal(g.d->shutdown_code, -1);
+    guest_destroy(&g, control.v, BUDGET_UNITS);
+    hosted_check();
+}
+
+static jmp_buf end;
+static enum machine_end how_it_ended;
+
+static void ended(enum machine_end how)
+{
+    how_it_ended = how;
+    longjmp(end, 1);
+}
+
+static void a_machine_ends_with_its_control_domain(void **state)
+{
+    static const struct { int code; enum machine_end how; } ends[] = {
+        { SHUTDOWN_poweroff, MACHINE_OFF }, { SHUTDOWN_reboot, MACHINE_REBOOT },
+        { SHUTDOWN_crash, MACHINE_CRASHED }, { SHUTDOWN_watchdog, MACHINE_CRASHED },
+    };
+
+    host_ended = ended;
+    for (volatile unsigned i = 0; i < ARRAY_SIZE(ends); i++) {
+        if (setjmp(end) == 0)
+            domain_shutdown(control.d, ends[i].code);
+        assert_int_equal(how_it_ended, ends[i].how);
+    }
+    host_ended = NULL;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ids_are_given_and_taken),
+        cmocka_unit_test(numbers_are_checked),
+        cmocka_unit_test(another_domain_needs_the_privilege),
+        cmocka_unit_test(a_death_in_pieces_leaves_nothing),
+        cmocka_unit_test(mapped_frames_keep_a_dead_domain),
+        cmocka_unit_test(dying_domains_get_nothing_new),
+        cmocka_unit_test(no_memory_at_any_point_of_its_making),
+        cmocka_unit_test(a_shutdown_is_told_once_and_can_be_undone),
+        cmocka_unit_test(a_machine_ends_with_its_control_domain),
+    };
+
+    return cmocka_run_group_tests(tests, hosted_setup, NULL);
+}
