@@ -5,9 +5,7 @@ import pytest
 
 from machine import COMMAND, GUEST, IMAGES
 
-# One thread for both CPUs: with one each, this emulator lets a process of a busy guest crash now and then, on the
-# reference too.
-MACHINE = {"memory": 3072, "threads": "single", "disks": (("virtio", IMAGES / "debian.img"),)}
+MACHINE = {"memory": 3072, "disks": (("virtio", IMAGES / "debian.img"),)}
 DISK = ["format=raw,vdev=xvda,access=rw,backendtype=phy,target=/dev/vdb"]
 
 

@@ -34,7 +34,7 @@ def test_disk(dom0, kind):
     dom0.run("xl shutdown -w first", timeout=COMMAND * 2)
     assert dom0.out(f"head -c 64M {target} | sha256sum", timeout=BIG).split()[0] == written
     second = dom0.guest("second", memory=256, disk=[disk[0].replace("access=rw", "access=ro")]).boot()
-    assert second.out("head -c 64M /dev/xvda | sha256sum", timeout=BIG).split()[0] == written
+    assert second.out("head -c 67108864 /dev/xvda | sha256sum", timeout=BIG).split()[0] == written
     assert second.run("dd if=/dev/zero of=/dev/xvda bs=4k count=1 conv=fsync", check=False).status != 0
     second.destroy()
     if loop:

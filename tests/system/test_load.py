@@ -19,7 +19,7 @@ def test_four_guests_under_load(dom0):
     for guest in guests:
         guest.wait()
     for guest in guests:
-        guest.run("head -c 16M /dev/urandom > /tmp/data; sha256sum < /tmp/data > /tmp/expected; echo 0 > /tmp/bad; "
+        guest.run("head -c 16777216 /dev/urandom > /tmp/data; sha256sum < /tmp/data > /tmp/expected; echo 0 > /tmp/bad; "
                   f"(end=$(($(date +%s) + {WORK})); n=0; while [ $(date +%s) -lt $end ] || [ $n = 0 ]; do "
                   "dd if=/tmp/data of=/dev/xvda bs=1M conv=fsync 2>/dev/null; echo 3 > /proc/sys/vm/drop_caches; "
                   "dd if=/dev/xvda bs=1M count=16 2>/dev/null | sha256sum | cmp -s - /tmp/expected || echo 1 > /tmp/bad; "
