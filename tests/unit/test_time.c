@@ -176,8 +176,8 @@ static void vcpu_info_moves_once_with_its_content_and_everything_pending(void **
     start(true);
     shared.vcpu_info[0].evtchn_upcall_mask = 1;
     shared.vcpu_info[0].arch.cr2 = 0x1234;
-    assert_int_equal(vcpu_info_register(&v, mfn(8), 4), -EINVAL);
-    assert_int_equal(vcpu_info_register(&v, mfn(8), PAGE_SIZE - 56), -EINVAL);
+    assert_int_equal(vcpu_info_register(&v, mfn(8), 4), -ENXIO);
+    assert_int_equal(vcpu_info_register(&v, mfn(8), PAGE_SIZE - 56), -ENXIO);
     assert_int_equal(vcpu_info_register(&v, mfn(43), 0), -EINVAL);
     assert_int_equal(vcpu_info_register(&v, mfn(1ull << 50), 0), -EINVAL);
     assert_ptr_equal(v.info, &shared.vcpu_info[0]);
