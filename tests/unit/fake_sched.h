@@ -102,7 +102,7 @@ int guest_frame_get(guest_ptr_t p, bool writable, mfn_t *out)
 
 int frame_get_type(struct domain *d, mfn_t m, enum frame_type type)
 {
-    if (m.n % 2 && m.n > 40)
+    if (m.n >= FAKE_PAGES || (m.n % 2 && m.n > 40))
         return -EINVAL;
     fake_refs[m.n]++;
     return 0;
