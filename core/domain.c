@@ -145,13 +145,15 @@ static void free_vcpus(struct domain *d)
 /* The last reference went: nothing of it is in use anywhere. */
 static void domain_free(struct domain *d)
 {
+    bool leaks;
+
     lock(&list_lock);
     list_del(&d->link);
     by_id[d->id] = NULL;
     unlock(&list_lock);
-    if (grants_mapped(d) || ports_in_use(d))
-        hv_log(LOG_ERR, "d%u is freed with %u grants mapped and %u ports in use: leak", d->id, grants_mapped(d),
-               ports_in_use(d));
+    leaks = grants_mapped(d) || ports_in_use(d) || d->tot_pages || d->page_list || d->claimed_pages;
+    hv_log(leaks ? LOG_ERR : LOG_INFO, "d%u is gone, leaving %u grants mapped, %u ports, %lu pages, %lu claimed%s", d->id,
+           grants_mapped(d), ports_in_use(d), d->tot_pages, d->claimed_pages, leaks ? ": LEAK" : "");
     free_vcpus(d);
     ports_free(d);
     if (d->grants)
