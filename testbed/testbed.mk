@@ -10,6 +10,8 @@ TESTS  ?= tests/system
 QUICK  := tests/system/test_xl.py::test_console_both_ways
 PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v --tb=short -rf
 
+JOBS   := -j$(shell nproc)
+
 .PHONY: setup images micro run iso check check-quick system
 
 setup:
@@ -23,15 +25,19 @@ micro:
 	@$(MAKE) --no-print-directory -C guests/micro
 
 run: setup
-	@$(MAKE) --no-print-directory all images
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@$(MAKE) --no-print-directory images
 	@testbed/run $(HV)
 
 check: setup
-	@$(MAKE) --no-print-directory all unit images micro
+	@$(MAKE) --no-print-directory $(JOBS) all unit micro
+	@$(MAKE) --no-print-directory $(JOBS) clang-build
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory images
 	@$(MAKE) --no-print-directory system
 
 check-quick: setup
-	@$(MAKE) --no-print-directory all unit
+	@$(MAKE) --no-print-directory $(JOBS) all unit
 	@testbed/build-dom0
 	@$(PYTEST) $(QUICK)
 
