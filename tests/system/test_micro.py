@@ -23,7 +23,7 @@ def verdict(text):
 
 def micro(dom0, **settings):
     settings = {"ramdisk": None, "memory": 64, "vcpus": 2, "kernel": "/run/files/micro", "on_crash": "destroy",
-                "on_reboot": "destroy", "on_watchdog": "destroy", **settings}
+                "on_reboot": "destroy", "on_watchdog": "destroy", "max_event_channels": 4096, **settings}
     return dom0.guest("micro", **settings)
 
 
