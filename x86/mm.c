@@ -62,7 +62,8 @@ void *boot_pages(uint64_t n, uint64_t align)
         memset(maddr_va(at), 0, size);
         return maddr_va(at);
     }
-    panic("out of memory while booting: %llu KiB more are needed", (unsigned long long)size >> 10);
+    hv_log(LOG_ERR, "Out of memory while booting: %lu KiB more are needed; give the machine more memory. Halted.", size >> 10);
+    machine_end(MACHINE_HALT);
 }
 
 static uint64_t *new_table(void)
