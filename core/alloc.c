@@ -228,9 +228,15 @@ void hv_pages_free(void *p, unsigned order)
     m = machine_frame_mfn(p);
     for (uint64_t i = 0; i < 1ull << order; i++) {
         struct frame *f = frame_of(mfn_plus(m, i));
+        uint64_t one = 1;
 
-        ASSERT(atomic_load(&f->refs) == 1 && f->owner == DOMID_XEN);
-        atomic_store(&f->refs, 0);
+        ASSERT(f->owner == DOMID_XEN);
+        /* Somebody may hold it for a moment, until he sees whose it is (frame_get). */
+        while (!atomic_compare_exchange_weak(&f->refs, &one, 0)) {
+            ASSERT((one & REFS_COUNT) && !(one & ~REFS_COUNT));
+            one = 1;
+            machine_relax();
+        }
     }
     frames_free(m, order, true);
 }

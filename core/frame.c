@@ -40,12 +40,14 @@ bool frame_get(mfn_t m, domid_t owner)
     if (!mfn_is_ram(m))
         return false;
     f = frame_of(m);
+    if (READ_ONCE(f->owner) != owner)
+        return false;
     x = f->refs;
     do {
         if (!(x & REFS_COUNT) || (x & REFS_COUNT) == REFS_COUNT || (x & REFS_FREE))
             return false;
     } while (!atomic_compare_exchange_weak(&f->refs, &x, x + 1));
-    /* While we hold a reference the owner stays. */
+    /* While we hold a reference the owner stays; it may have changed before. */
     if (f->owner != owner) {
         frame_put(m);
         return false;
@@ -83,6 +85,44 @@ void frame_put(mfn_t m)
 
 /* ---- Types ---- */
 
+/* A table that nobody uses, though its entries hold references. */
+static bool undoable(const struct frame *f, uint64_t word)
+{
+    return is_table(type_of(word)) && !(word & (TYPE_COUNT | TYPE_BUSY)) && ((word & TYPE_VALID) || f->cursor);
+}
+
+/* On the list of the vCPU that is in the hypervisor here. The caller has set QUEUED, and holds a reference. */
+static void enlist(struct frame *f)
+{
+    struct vcpu *v = current_vcpu();
+
+    frame_get_again(frame_mfn(f));
+    f->stamp = v->drain;
+    v->drain = (uint32_t)frame_mfn(f).n;
+}
+
+/* Has this vCPU undo it, if it is to be undone and nobody else will. The caller holds a reference. */
+static void queue(struct frame *f)
+{
+    uint64_t x = f->type;
+
+    do {
+        if ((x & TYPE_QUEUED) || !undoable(f, x))
+            return;
+    } while (!atomic_compare_exchange_weak(&f->type, &x, x | TYPE_QUEUED));
+    enlist(f);
+}
+
+/*
+ * BUSY was given up halfway. The owner's end finds the frame by the page list, where it waits to be gone on
+ * with; one that has left the list already (frame_release looks at the type after that) must not stay so.
+ */
+static void left_partial(struct frame *f)
+{
+    if (!(f->refs & REFS_OWNED))
+        queue(f);
+}
+
 /* What may change a type word's owner: the CPU that set BUSY. It alone ends it, with finish(). */
 static void finish(struct frame *f, uint64_t word)
 {
@@ -107,7 +147,7 @@ static int undo(struct domain *d, struct frame *f, enum frame_type type)
 /* No CPU may use the frame by what it was: not as a writable page, not as a table cached above. */
 static void flush_old_use(struct domain *d, struct frame *f, uint64_t old)
 {
-    cpumask_t cpus = d->dirty_cpus;
+    cpumask_t cpus = old & TYPE_FOREIGN ? pcpu_online : d->dirty_cpus;
 
     if (type_of(old) == TYPE_NONE)
         return;
@@ -130,8 +170,10 @@ static int become(struct domain *d, struct frame *f, uint64_t old, enum frame_ty
             if (old & TYPE_VALID)
                 f->cursor = PT_ENTRIES;
             rc = undo(d, f, type_of(old));
-            if (rc)
+            if (rc) {
+                left_partial(f);
                 return rc;
+            }
             frame_put(m);
             had_ref = false;
         }
@@ -157,6 +199,7 @@ static int become(struct domain *d, struct frame *f, uint64_t old, enum frame_ty
     if (!f->cursor && !(f->type & TYPE_QUEUED))
         f->stamp = machine_flush_stamp();
     finish(f, (uint64_t)type << TYPE_SHIFT);
+    left_partial(f);
     return rc;
 }
 
@@ -204,40 +247,34 @@ int type_get(struct domain *d, mfn_t m, enum frame_type type)
     }
 }
 
-/* A table whose last use went: on the list of the vCPU that is in the hypervisor here. */
-static void queue(struct frame *f)
-{
-    struct vcpu *v = current_vcpu();
-
-    if (atomic_fetch_or(&f->type, TYPE_QUEUED) & TYPE_QUEUED)
-        return;
-    frame_get_again(frame_mfn(f));
-    f->stamp = v->drain;
-    v->drain = (uint32_t)frame_mfn(f).n;
-}
-
+/* QUEUED comes in the same step as count 0: who finds that must not take the link in `stamp` for a time. */
 void type_put(mfn_t m)
 {
     struct frame *f = frame_of(m);
-    uint64_t x = f->type;
+    uint64_t x = f->type, next;
 
     do {
         ASSERT((x & TYPE_COUNT) && !(x & TYPE_BUSY));
-        if ((x & TYPE_COUNT) == 1 && !(x & TYPE_QUEUED))
-            f->stamp = machine_flush_stamp();
-    } while (!atomic_compare_exchange_weak(&f->type, &x, x - 1));
-    if ((x & TYPE_COUNT) == 1 && is_table(type_of(x)))
-        queue(f);
+        next = x - 1;
+        if ((x & TYPE_COUNT) == 1) {
+            if (is_table(type_of(x)))
+                next |= TYPE_QUEUED;
+            else if (!(x & TYPE_QUEUED))
+                f->stamp = machine_flush_stamp();
+        }
+    } while (!atomic_compare_exchange_weak(&f->type, &x, next));
+    if ((next ^ x) & TYPE_QUEUED)
+        enlist(f);
 }
 
-/* One queued table: true if it is done with. */
+/* One table taken off the list. False: the budget is spent, and there is more to undo. */
 static bool drain_one(struct frame *f)
 {
     struct domain *d = domain_of_frame(f->owner);
     uint64_t x = f->type;
 
     for (;;) {
-        if ((x & (TYPE_COUNT | TYPE_BUSY)) || !is_table(type_of(x)) || !((x & TYPE_VALID) || f->cursor))
+        if (!undoable(f, x))
             return true; /* in use again, or somebody else has undone it */
         if (x & TYPE_LOCKED) {
             machine_relax();
@@ -246,8 +283,12 @@ static bool drain_one(struct frame *f)
             break;
         }
     }
-    if (x & TYPE_VALID)
+    if (x & TYPE_VALID) {
         f->cursor = PT_ENTRIES;
+    } else if (!f->cursor) { /* undone since we looked, by a CPU that left the same word */
+        finish(f, (uint64_t)type_of(x) << TYPE_SHIFT);
+        return true;
+    }
     if (undo(d, f, type_of(x)))
         return false;
     finish(f, (uint64_t)type_of(x) << TYPE_SHIFT);
@@ -260,16 +301,21 @@ bool type_drain(struct vcpu *v)
     while (v->drain) {
         struct frame *f = &frame_table[v->drain];
 
-        /* drain_one may queue children: take this one off first, under its own reference. */
+        bool done;
+
+        /*
+         * Off the list before it is looked at, with a stamp in place of the link: drain_one may queue
+         * children, and whoever drops its last use from now on queues it again.
+         */
         v->drain = f->stamp;
-        if (!drain_one(f)) {
-            f->stamp = v->drain;
-            v->drain = (uint32_t)frame_mfn(f).n;
-            return false;
-        }
         f->stamp = machine_flush_stamp();
         atomic_fetch_and(&f->type, ~TYPE_QUEUED);
+        done = drain_one(f);
+        if (!done)
+            queue(f);
         frame_put(frame_mfn(f));
+        if (!done)
+            return false;
     }
     return true;
 }
@@ -283,6 +329,11 @@ int type_pin(struct domain *d, mfn_t m, enum frame_type type)
         return rc;
     if (atomic_fetch_or(&f->type, TYPE_PINNED) & TYPE_PINNED) {
         frame_put_type(m);
+        return -EINVAL;
+    }
+    /* frame_release looks for a pin after it took the frame off the list: no pin may come later and stay. */
+    if (!(f->refs & REFS_OWNED)) {
+        (void)!type_unpin(m);
         return -EINVAL;
     }
     return 0;
@@ -312,6 +363,14 @@ void frame_put_type(mfn_t m)
 {
     type_put(m);
     frame_put(m);
+}
+
+void frame_mapped_foreign(mfn_t m)
+{
+    struct frame *f = frame_of(m);
+
+    if (!(f->type & TYPE_FOREIGN))
+        atomic_fetch_or(&f->type, TYPE_FOREIGN);
 }
 
 /* ---- Locks ---- */
@@ -368,9 +427,7 @@ bool frame_release(struct domain *d, mfn_t m)
     if (f->type & TYPE_PINNED)
         (void)!type_unpin(m);
     /* A table left half validated holds a reference to itself: have it undone. */
-    x = f->type;
-    if (is_table(type_of(x)) && !(x & (TYPE_COUNT | TYPE_BUSY)) && f->cursor)
-        queue(f);
+    queue(f);
     frame_put(m);
     return true;
 }
@@ -384,5 +441,6 @@ void frame_share(struct domain *d, mfn_t m)
     f->type = (uint64_t)TYPE_WRITABLE << TYPE_SHIFT | TYPE_VALID | 1;
     m2p_set(m, M2P_SHARED);
     domain_ref(d);
-    atomic_store(&f->refs, REFS_HV | 1);
+    /* Somebody may hold it for a moment, until he sees whose it is (frame_get). */
+    atomic_fetch_or(&f->refs, REFS_HV);
 }

@@ -40,6 +40,7 @@ enum frame_type {
 #define TYPE_BUSY    (1ull << 34) /* one CPU is validating, devalidating or changing the type: others wait    */
 #define TYPE_LOCKED  (1ull << 35) /* one CPU writes entries (frame_lock)                                      */
 #define TYPE_QUEUED  (1ull << 36) /* on a vCPU's drain list: linked through `stamp`, one general reference    */
+#define TYPE_FOREIGN (1ull << 37) /* WRITABLE: others than its owner mapped it so, on CPUs that the owner never saw */
 #define TYPE_SHIFT   60
 
 /* Flags beside the count in `refs`. */
@@ -102,6 +103,9 @@ bool type_drain(struct vcpu *v);
 /* Both references in one. */
 __must_check int frame_get_type(struct domain *d, mfn_t m, enum frame_type type);
 void frame_put_type(mfn_t m);
+
+/* A WRITABLE frame that the caller holds is mapped so by somebody else than its owner. */
+void frame_mapped_foreign(mfn_t m);
 
 /* One CPU at a time writes entries of a table. */
 void frame_lock(struct frame *f);

@@ -64,6 +64,8 @@ static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
             frame_put(m);
             return rc == -EINVAL ? -EBUSY : rc;
         }
+        if (from != pt)
+            frame_mapped_foreign(m);
     }
     return 0;
 }
@@ -345,6 +347,8 @@ int pt_grant_map(struct vcpu *v, uint64_t addr, bool contains_pte, uint64_t entr
         frame_put_type(table);
         return GNTST_general_error;
     }
+    if (entry & PTE_RW)
+        frame_mapped_foreign(m);
     f = frame_of(table);
     frame_lock(f);
     old = exchange(&table_of(table)[i], pte_for_hardware(entry), false);
