@@ -11,7 +11,7 @@
 #include "core/log.h"
 #include "core/port.h"
 #include "core/reservation.h"
-#include "core/vcpu.h"
+#include "core/vcpu_area.h"
 #include "core/watchdog.h"
 #include "lib/errno.h"
 
@@ -82,6 +82,24 @@ static int (*const steps[])(struct domain *d) = {
     stop_vcpus, drop_ports, drop_grants, drop_irqs, drop_vcpus, drop_frames,
 };
 
+/* What a dead domain's shared info page is to those who come late: the clock's new time, an event. */
+static struct shared_info gone;
+
+/*
+ * The page may be somebody else's once its last reference goes. A CPU that read the old pointer is through
+ * with it when it has answered a flush.
+ */
+static void drop_shared(struct domain *d)
+{
+    __atomic_store_n(&d->shared, &gone, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        if (d->vcpu[i])
+            __atomic_store_n(&d->vcpu[i]->info, vcpu_info_home(d->vcpu[i]), __ATOMIC_SEQ_CST);
+    }
+    machine_flush(pcpu_online, FLUSH_PAGE, 0);
+    frame_put_type(d->shared_mfn);
+}
+
 int domain_kill(struct domain *d)
 {
     if (d->life == DOMAIN_DEAD)
@@ -95,7 +113,7 @@ int domain_kill(struct domain *d)
         d->relinquish_step++;
     }
     d->life = DOMAIN_DEAD;
-    frame_put_type(d->shared_mfn);
+    drop_shared(d);
     domain_put(d);
     return 0;
 }
