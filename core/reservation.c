@@ -87,8 +87,11 @@ struct exchange_work {
     uint64_t was[EXCHANGE_MAX];     /* names of the old ones   */
 };
 
+/* The frames come back without a type: no CPU may still write to one by what it was before. */
 static void give_back(struct domain *d, const struct exchange_work *w, unsigned n)
 {
+    if (n)
+        machine_flush(machine_stale(pcpu_online, frame_of(w->in[n - 1])->stamp), FLUSH_ALL, 0);
     lock(&d->lock);
     for (unsigned i = 0; i < n; i++) {
         frame_assign(d, w->in[i]);
@@ -213,7 +216,7 @@ long reservation_claim(struct domain *d, uint64_t pages)
     claimed -= d->claimed_pages;
     d->claimed_pages = 0;
     want = pages > d->tot_pages ? pages - d->tot_pages : 0;
-    if (pages > d->max_pages)
+    if (pages > d->max_pages || (pages && domain_dying(d)))
         rc = -EINVAL;
     else if (pages && (frames_free_count() < claimed || frames_free_count() - claimed < want))
         rc = -ENOMEM;
