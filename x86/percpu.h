@@ -35,7 +35,7 @@ struct x86_pcpu {
     struct stack_top *top;
     uint64_t *gdt_ptes, *ldt_ptes; /* the L1 entries behind the two windows: 16 each */
     uint64_t root_loaded;        /* CR3 */
-    _Atomic uint32_t flush_clock;/* value of the flush clock at this CPU's last full flush */
+    _Atomic uint64_t flush_clock;/* value of the flush clock at this CPU's last full flush */
     /* A request from another CPU, see x86/tlb.c. */
     _Atomic uint32_t flush_asked;
     bool ldt_loaded;

@@ -23,7 +23,7 @@
 
 enum { ASK_NONE, ASK_ALL, ASK_PAGE };
 
-static _Atomic uint32_t flush_clock = 1;
+static _Atomic uint64_t flush_clock = 1;
 static _Atomic uint64_t ask_va[MAX_CPUS]; /* of the request to that CPU; one request at a time (flush_busy) */
 static _Atomic bool flush_busy;
 
@@ -37,7 +37,7 @@ void tlb_flush_local(void)
 void tlb_load_root(uint64_t maddr)
 {
     struct x86_pcpu *c = this_cpu();
-    uint32_t clock = ++flush_clock;
+    uint64_t clock = ++flush_clock;
 
     c->root_loaded = maddr;
     write_cr3(maddr);
@@ -101,17 +101,18 @@ void machine_flush(cpumask_t cpus, enum flush what, uint64_t va)
 
 uint32_t machine_flush_stamp(void)
 {
-    return flush_clock;
+    return (uint32_t)flush_clock;
 }
 
 cpumask_t machine_stale(cpumask_t cpus, uint32_t stamp)
 {
+    uint64_t now = flush_clock, stamped = now - (uint32_t)(now - stamp);
     cpumask_t stale = 0;
     unsigned cpu;
 
+    /* A stamp is the low half: taken for the latest time that ends so, it is at worst later than it was. */
     for_each_cpu(cpu, cpus & pcpu_online) {
-        /* Distances, so that the clock may wrap. */
-        if ((int32_t)(((struct x86_pcpu *)pcpus[cpu])->flush_clock - stamp) <= 0)
+        if (((struct x86_pcpu *)pcpus[cpu])->flush_clock <= stamped)
             stale |= cpumask_of(cpu);
     }
     return stale;
