@@ -141,11 +141,13 @@ void leave_to_guest(void)
     struct cpu_regs *regs = &stack_top()->regs;
     struct vcpu *v;
 
-    core_exit();
-    v = current_vcpu();
-    if (unlikely(v->arch->bad_segment)) {
+    for (;;) {
+        core_exit();
+        v = current_vcpu();
+        if (likely(!v->arch->bad_segment))
+            break;
         v->arch->bad_segment = 0;
-        bounce_failsafe(v);
+        bounce_failsafe(v); /* which may be its end: it leaves only by way of core_exit */
     }
     regs->rflags = (regs->rflags & ~(X86_EFLAGS_IOPL | X86_EFLAGS_NT | X86_EFLAGS_VM | X86_EFLAGS_VIF | X86_EFLAGS_VIP)) |
                    X86_EFLAGS_IF | X86_EFLAGS_MBS;
