@@ -50,6 +50,7 @@ static bool ready(struct pcpu *c, struct vcpu *v)
     if (!type_drain(v)) {
         /* It goes on below, but others may have their turn: interrupts are off, so look for what is due. */
         pcpu_raise(c->id, WORK_TIMER);
+        machine_relax(); /* other CPUs may wait for a flush here */
         return false;
     }
     bounce_pending(v);
