@@ -195,6 +195,8 @@ static bool xstate_valid(const struct domain *d, const uint64_t *buf)
     for (unsigned i = 1; i < 8; i++)
         if (header[i])
             return false;
+    if (buf[0] & 0xe0 && (buf[0] & 0xe6) != 0xe6) /* AVX-512: all of it, on top of AVX */
+        return false;
     return buf[0] & 1 && !(buf[0] & ~allowed) && !(buf[0] & 4 && !(buf[0] & 2)) && !(header[0] & ~allowed);
 }
 
