@@ -36,6 +36,7 @@
 #include "x86/serial.h"
 #include "x86/smp.h"
 #include "x86/traps.h"
+#include "x86/xpti.h"
 
 #define FIRST_TABLES_END (4ull << 30)
 #define LOW_END (1ul << 20)
@@ -107,6 +108,7 @@ static void read_options(void)
     strlcpy(identity_cmdline, options.line, sizeof(identity_cmdline));
     cpu_options.no_smep = options.smep == OPTION_OFF;
     cpu_options.no_smap = options.smap == OPTION_OFF;
+    xpti_init(&options);
 }
 
 /* ---- Memory ---- */
@@ -257,6 +259,7 @@ static void second_stage(void)
     smp_init(&acpi, &firmware_map, options.maxcpus);
     hv_log(LOG_INFO, "%u CPU%s", pcpu_count, pcpu_count == 1 ? "" : "s");
     debug_keys_init();
+    xpti_check();
     make_machine_map();
     serial_start_input();
     build_dom0();

@@ -111,6 +111,8 @@ void machine_load_control(struct vcpu *v);
 
 /* The current vCPU's root, GDT or LDT changed: load the new ones. */
 void machine_load_root(struct vcpu *v);
+/* An entry of a root table, maybe loaded somewhere, changed. On return no CPU runs a guest by what it was. May flush. */
+void machine_root_changed(mfn_t root);
 void machine_load_gdt(struct vcpu *v);
 void machine_load_ldt(struct vcpu *v);
 

@@ -218,6 +218,8 @@ int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domai
     if (same_references(old, entry, level)) {
         exchange(slot, pte_for_hardware(entry), preserve_ad);
         frame_unlock(f);
+        if (level == 4)
+            machine_root_changed(table);
         return 0;
     }
     frame_unlock(f);
@@ -228,6 +230,9 @@ int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domai
     frame_lock(f);
     old = exchange(slot, entry, preserve_ad);
     frame_unlock(f);
+    /* Before the reference goes: nobody may still use the entry when its table becomes something else. */
+    if (level == 4)
+        machine_root_changed(table);
     entry_put(old, level);
     return 0;
 }

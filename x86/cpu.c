@@ -9,6 +9,7 @@
 #include "x86/percpu.h"
 #include "x86/model/pte.h"
 #include "x86/traps.h"
+#include "x86/xpti.h"
 
 /* WB WT UC- UC WC WP UC UC: what PV guests of this ABI find, and derive their cache modes from. */
 #define PAT_LAYOUT 0x0000050100070406ull
@@ -44,7 +45,7 @@ static uint64_t desc_base(uint64_t base)
 /* The hypervisor's page of the GDT: index is the selector's, less page 14's start. */
 static void fill_gdt(uint64_t *gdt, struct x86_pcpu *c, uint64_t window)
 {
-    uint64_t tss = (uint64_t)&c->tss, ldt = window + PERCPU_LDT;
+    uint64_t tss = (uint64_t)c->tss, ldt = window + PERCPU_LDT;
     #define AT(sel) gdt[((sel) - 0xe000) >> 3]
 
     AT(SEL_RING0_CS)   = 0x00af9b000000ffffull;
@@ -97,27 +98,31 @@ struct x86_pcpu *percpu_create(unsigned id)
     uint64_t base = PERCPU_VA + (uint64_t)id * PERCPU_SIZE;
     struct x86_pcpu *c = hv_pages(0);
     uint64_t *gdt = hv_pages(0);
+    void *tss = hv_pages(0);
 
     _Static_assert(sizeof(struct x86_pcpu) <= PAGE_SIZE, "one page");
     if (!zero_page)
         zero_page = hv_pages(0);
-    if (!c || !gdt || !zero_page || !map_stacks(base))
+    if (!c || !gdt || !tss || !zero_page || !map_stacks(base))
         return NULL;
     c->core.id = id;
     c->top = (struct stack_top *)(base + STACK_AREA_SIZE) - 1;
     c->top->cpu = c;
     c->top->self = (uint64_t)&c->top->self;
-    c->tss.rsp[0] = c->top->self;
+    c->tss = (struct tss *)(base + PERCPU_TSS);
+    mm_map_page(base + PERCPU_TSS, machine_frame_mfn(tss), PERCPU_RW);
+    c->tss->rsp[0] = c->top->self;
     for (unsigned i = 0; i < IST_PAGES; i++)
-        c->tss.ist[i] = base + (2 * i + 2) * PAGE_SIZE;
-    c->tss.iomap = sizeof(struct tss);
+        c->tss->ist[i] = base + (2 * i + 2) * PAGE_SIZE;
+    c->tss->iomap = sizeof(struct tss);
     for (unsigned i = 0; i < 16; i++) {
         mm_map_page(base + PERCPU_GDT + i * PAGE_SIZE, machine_frame_mfn(i == 14 ? gdt : zero_page), PERCPU_RW);
         mm_map_page(base + PERCPU_LDT + i * PAGE_SIZE, machine_frame_mfn(zero_page), PERCPU_RW);
     }
-    c->gdt_ptes = mm_l1_entry(base + PERCPU_GDT);
-    c->ldt_ptes = mm_l1_entry(base + PERCPU_LDT);
+    c->gdt_ptes = mm_entry(hv_root, base + PERCPU_GDT, 1);
+    c->ldt_ptes = mm_entry(hv_root, base + PERCPU_LDT, 1);
     fill_gdt(gdt, c, base);
+    xpti_init_cpu(c, idt);
     return c;
 }
 
@@ -163,8 +168,10 @@ static void reload_segments(void)
 static uint64_t cr4_bits(void)
 {
     struct cpuid_regs l1 = cpuid(1, 0), l7 = cpuid(0, 0).eax >= 7 ? cpuid(7, 0) : (struct cpuid_regs){ 0 };
-    uint64_t cr4 = 0x6b0 & ~0x10ull; /* PAE, PGE, OSFXSR, OSXMMEXCPT */
+    uint64_t cr4 = 0x620; /* PAE, OSFXSR, OSXMMEXCPT */
 
+    /* With separate roots no translation of the hypervisor's may live on while a guest runs. */
+    cr4 |= xpti_in_use() ? 0 : 1u << 7;                  /* PGE */
     cr4 |= 1u << 3;                                      /* DE  */
     cr4 |= l1.edx & (1u << 7) ? 1u << 6 : 0;             /* MCE */
     cr4 |= l1.ecx & (1u << 26) ? 1u << 18 : 0;           /* OSXSAVE */
@@ -205,5 +212,5 @@ void percpu_load(struct x86_pcpu *c)
     wrmsr(MSR_SYSENTER_ESP, c->top->self);
     wrmsr(MSR_SYSENTER_EIP, (uint64_t)sysenter_entry);
     fpu_init_cpu();
-    c->root_loaded = hv_root_maddr;
+    c->top->full_root = hv_root_maddr;
 }

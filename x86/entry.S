@@ -4,6 +4,9 @@
  *
  * From a guest the frame (struct cpu_regs) is built at the top of the CPU's main stack, where TSS.rsp0 points behind it.
  * Interrupts are off from here to the iret. All general registers are zeroed once they are saved.
+ *
+ * A guest with an exit root (x86/xpti.c) has, while it runs, only this section, the IDT and its CPU's page of layout.h
+ * mapped: FULL_ROOT is before the first call, and after the last one only what lies here is touched.
  */
 #include "offsets.h"
 #include "x86/layout.h"
@@ -38,6 +41,16 @@
         add     $8, %rsp
 .endm
 
+/* rdi: the frame of the guest that we come from, at the top of the main stack. From its exit root, if it has one. */
+.macro FULL_ROOT
+        cmpq    $0, FRAME_exit_root(%rdi)
+        je      9f
+        mov     FRAME_full_root(%rdi), %rax
+        mov     %rax, %cr3
+        xor     %eax, %eax
+9:
+.endm
+
 /* One stub a vector, 16 bytes each: vector and error code on the stack, then the common path. */
         .align  16
         .globl  trap_stubs
@@ -65,7 +78,7 @@ trap_ist:
         push    %rdi
         mov     %rsp, %rdi              /* IST frame: rdi, error, rip, cs, rflags, rsp, ss */
         or      $(STACK_AREA_SIZE - 1), %rsp
-        sub     $31, %rsp               /* stack_top.self */
+        sub     $(TOP_self_to_end - 1), %rsp
         push    48(%rdi)
         push    40(%rdi)
         push    32(%rdi)
@@ -80,21 +93,43 @@ trap_common:
         SAVE_REGS
         testb   $3, REGS_cs(%rdi)
         jz      from_hypervisor
+        FULL_ROOT
         call    trap_from_guest
         .globl  return_to_guest
 return_to_guest:
         call    leave_to_guest          /* core_exit, then what must be true at the iret; rsp is at the frame */
-        RESTORE_REGS
+        mov     FRAME_exit_root(%rsp), %rax
+        test    %rax, %rax
+        jz      1f
+        mov     %rax, %cr3
+1:      RESTORE_REGS
         .globl  guest_iret
 guest_iret:
         iretq
 
+/* On the exit root if it hit within the first or last instructions of the hypervisor; then it goes back to it. */
 from_hypervisor:
         mov     %rsp, %rbp
-        and     $~15, %rsp
+        mov     %rsp, %rax
+        or      $(STACK_AREA_SIZE - 1), %rax
+        sub     $(TOP_SIZE - 1), %rax   /* struct stack_top */
+        mov     FRAME_exit_root(%rax), %rbx
+        test    %rbx, %rbx
+        jz      2f
+        mov     %cr3, %rcx
+        cmp     %rcx, %rbx
+        je      1f
+        xor     %ebx, %ebx
+        jmp     2f
+1:      mov     FRAME_full_root(%rax), %rcx
+        mov     %rcx, %cr3
+2:      and     $~15, %rsp
         call    trap_from_hypervisor
         mov     %rbp, %rsp
-        RESTORE_REGS
+        test    %rbx, %rbx
+        jz      3f
+        mov     %rbx, %cr3
+3:      RESTORE_REGS
         iretq
 
 /* The syscall instruction: a hypercall from the guest's kernel, a system call from its user mode. */
@@ -113,6 +148,7 @@ syscall_entry:
         push    $0
         movl    $0x100, 4(%rsp)
         SAVE_REGS
+        FULL_ROOT
         call    syscall_from_guest
         jmp     return_to_guest
 
@@ -132,6 +168,7 @@ syscall32_entry:
         push    $0
         movl    $0x101, 4(%rsp)
         SAVE_REGS
+        FULL_ROOT
         call    syscall32_from_guest
         jmp     return_to_guest
 
@@ -147,6 +184,7 @@ sysenter_entry:
         push    $0
         movl    $0x102, 4(%rsp)
         SAVE_REGS
+        FULL_ROOT
         call    sysenter_from_guest
         jmp     return_to_guest
 
@@ -155,6 +193,10 @@ sysenter_entry:
 leave_by_frame:
         mov     %rdi, %rsp
         jmp     return_to_guest
+
+/* ---- Functions, and nothing of the ways in and out, from here on ---- */
+
+        .text
 
 /*
  * size_t copy_user(void *to, const void *from, size_t n): bytes not copied. One side is guest memory: a fault there ends the

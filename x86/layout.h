@@ -4,7 +4,7 @@
  *
  *   256  M2P          read-only for guests (ABI: machine-to-phys table)
  *   257  IO           device registers (io_map)
- *   258  per CPU      1 MiB each: stacks with guard pages, GDT and LDT windows
+ *   258  per CPU      2 MiB each: stacks with guard pages, GDT and LDT windows, TSS
  *   259  frame table
  *   260  image        linked at 2 MiB above its base
  *   261  M2P          writable, for us
@@ -23,14 +23,18 @@
 #define DIRECT_VA       SLOT_VA(262)
 #define DIRECT_END      SLOT_VA(272)
 
-/* Inside one CPU's MiB. The stack area is 64 KiB, aligned to it, so that any of its stacks finds the CPU by masking. */
-#define PERCPU_SIZE       0x100000
+/*
+ * Inside one CPU's 2 MiB, which have one L1 table of their own: a guest's exit root (x86/xpti.c) shares it, so nothing else
+ * may be mapped here. The stack area is 64 KiB, aligned to it, so that any of its stacks finds the CPU by masking.
+ */
+#define PERCPU_SIZE       0x200000
 #define PERCPU_STACKS     0x00000
 #define STACK_AREA_SIZE   0x10000
 #define IST_PAGES         4        /* at pages 1, 3, 5, 7: each above an unmapped guard page: #DF, NMI, #MC, #DB */
 #define MAIN_STACK_PAGE   9        /* pages 9..15, guard below */
 #define PERCPU_GDT        0x10000  /* 16 pages */
 #define PERCPU_LDT        0x20000  /* 16 pages */
+#define PERCPU_TSS        0x30000  /* 1 page */
 
 /* The hypervisor's GDT entries, in page 14 of the window; the guest's flat selectors are fixed by <xen/arch-x86/xen-x86_64.h>. */
 #define SEL_RING0_CS     0xe008

@@ -112,18 +112,27 @@ void mm_map_page(uint64_t va, mfn_t m, uint64_t flags)
     map_range(va, mfn_maddr(m), PAGE_SIZE, flags);
 }
 
-uint64_t *mm_l1_entry(uint64_t va)
+uint64_t *mm_make_entry(uint64_t *root, uint64_t va, unsigned level)
 {
-    uint64_t *t = hv_root;
+    uint64_t *t = root;
 
-    for (unsigned level = 4; level > 1; level--) {
-        uint64_t e = t[pt_index(va, level)];
+    for (unsigned l = 4; l > level; l--)
+        t = step(&t[pt_index(va, l)]);
+    return &t[pt_index(va, level)];
+}
+
+uint64_t *mm_entry(uint64_t *root, uint64_t va, unsigned level)
+{
+    uint64_t *t = root;
+
+    for (unsigned l = 4; l > level; l--) {
+        uint64_t e = t[pt_index(va, l)];
 
         if (!(e & PTE_P) || (e & PTE_PSE))
             return NULL;
         t = maddr_va(e & PTE_ADDR);
     }
-    return &t[pt_index(va, 1)];
+    return &t[pt_index(va, level)];
 }
 
 static void map_image(void)

@@ -27,8 +27,10 @@ void *io_map(uint64_t maddr, size_t len);
 
 /* Maps one page at va in slot 257..260 (tables are made as needed). flags: PTE bits without address. */
 void mm_map_page(uint64_t va, mfn_t m, uint64_t flags);
-/* The L1 entry of va in those slots; NULL if there is no table. */
-uint64_t *mm_l1_entry(uint64_t va);
+/* The entry of `level` (1..4) that translates va in a root; NULL if there is no table for it. */
+uint64_t *mm_entry(uint64_t *root, uint64_t va, unsigned level);
+/* The same, with tables made as needed. */
+uint64_t *mm_make_entry(uint64_t *root, uint64_t va, unsigned level);
 
 /* Fills in clac and stac where the CPU has SMAP, before the image becomes read-only. */
 void mm_patch_smap(bool smap);
@@ -38,6 +40,6 @@ static inline uint64_t va_maddr(const void *p) { return (uint64_t)(uintptr_t)p -
 /* Of something in the image. */
 static inline uint64_t image_maddr(const void *p) { return (uint64_t)(uintptr_t)p - 0xffff820000000000ull; }
 
-extern char image_start[], text_start[], text_end[], rodata_end[], load_end[], image_end[];
+extern char image_start[], text_start[], entry_start[], entry_end[], text_end[], rodata_end[], load_end[], image_end[];
 
 #endif

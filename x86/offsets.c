@@ -15,4 +15,9 @@ void offsets(void)
     OFFSET(REGS_error_code, struct cpu_regs, error_code);
     OFFSET(REGS_vector, struct cpu_regs, entry_vector);
     DEFINE(TOP_scratch, offsetof(struct stack_top, scratch) - offsetof(struct stack_top, self));
+    DEFINE(TOP_SIZE, sizeof(struct stack_top));
+    DEFINE(TOP_self_to_end, sizeof(struct stack_top) - offsetof(struct stack_top, self));
+    /* From the guest's frame, with which struct stack_top begins. */
+    OFFSET(FRAME_full_root, struct stack_top, full_root);
+    OFFSET(FRAME_exit_root, struct stack_top, exit_root);
 }

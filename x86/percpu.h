@@ -16,6 +16,8 @@ struct stack_top {
     uint64_t self;       /* its own address: the stack pointer for the syscall entry */
     struct x86_pcpu *cpu;
     uint64_t scratch;    /* guest rsp, for two instructions */
+    _Atomic uint64_t full_root; /* CR3 while in the hypervisor */
+    uint64_t exit_root;  /* CR3 while the guest runs; 0: the same, it has no root of its own (x86/xpti.c) */
     uint64_t pad;
 };
 _Static_assert((STACK_AREA_SIZE - sizeof(struct stack_top) + offsetof(struct stack_top, self)) % 16 == 0, "the CPU aligns its frame");
@@ -31,15 +33,15 @@ struct tss {
 
 struct x86_pcpu {
     struct pcpu core;            /* first: the two pointers are one */
-    struct tss tss __attribute__((aligned(128)));
+    struct tss *tss;
     struct stack_top *top;
     uint64_t *gdt_ptes, *ldt_ptes; /* the L1 entries behind the two windows: 16 each */
-    uint64_t root_loaded;        /* CR3 */
     _Atomic uint64_t flush_clock;/* value of the flush clock at this CPU's last full flush */
     /* A request from another CPU, see x86/tlb.c. */
     _Atomic uint32_t flush_asked;
-    bool ldt_loaded;
     uint32_t nmi_count;
+    uint64_t *exit_table;        /* the root behind top->exit_root; NULL: no domain needs one */
+    _Atomic bool exit_stale;     /* it has to be filled from full_root before it is used */
 };
 
 /* All stacks of a CPU lie in one aligned area, whose top word block names the CPU. */

@@ -16,6 +16,7 @@
 #include "x86/switch.h"
 #include "x86/tlb.h"
 #include "x86/traps.h"
+#include "x86/xpti.h"
 #include "x86/model/pte.h"
 
 #define CR0_TS 8u
@@ -224,6 +225,7 @@ void machine_load_root(struct vcpu *v)
     mfn_t root = v->kernel_mode ? v->root_kernel : v->root_user;
 
     tlb_load_root(mfn_same(root, MFN_NONE) ? hv_root_maddr : mfn_maddr(root));
+    xpti_root_loaded(v);
 }
 
 void machine_set_mode(struct vcpu *v, bool kernel)
@@ -252,6 +254,7 @@ static void leave(struct x86_pcpu *c, struct vcpu *prev)
     fpu_save(prev->arch->fpu);
     if (prev->dr[7] & 0xff)
         write_dr7(0x400);
+    c->top->exit_root = 0;
     tlb_load_root(hv_root_maddr);
     windows_clear(c);
     atomic_fetch_and(&prev->domain->dirty_cpus, ~cpumask_of(c->core.id));

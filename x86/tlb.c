@@ -30,7 +30,7 @@ static _Atomic bool flush_busy;
 /* Reloading CR3 drops everything but the hypervisor's global pages, which never change. */
 void tlb_flush_local(void)
 {
-    tlb_load_root(this_cpu()->root_loaded);
+    tlb_load_root(stack_top()->full_root);
 }
 
 /* The clock is read before the flush: what is removed between the two is stamped late enough to count as stale. */
@@ -39,7 +39,7 @@ void tlb_load_root(uint64_t maddr)
     struct x86_pcpu *c = this_cpu();
     uint64_t clock = ++flush_clock;
 
-    c->root_loaded = maddr;
+    stack_top()->full_root = maddr;
     write_cr3(maddr);
     c->flush_clock = clock;
 }

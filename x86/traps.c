@@ -14,6 +14,7 @@
 #include "x86/percpu.h"
 #include "x86/switch.h"
 #include "x86/traps.h"
+#include "x86/xpti.h"
 
 #define DR6_CAUSES 0xe00ful
 
@@ -153,4 +154,5 @@ void leave_to_guest(void)
                    X86_EFLAGS_IF | X86_EFLAGS_MBS;
     regs->cs = (uint16_t)(regs->cs | 3);
     regs->ss = (uint16_t)(regs->ss | 3);
+    xpti_before_guest();
 }
