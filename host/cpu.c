@@ -151,8 +151,9 @@ void machine_set_mode(struct vcpu *v, bool kernel)
 }
 
 void machine_load_root(struct vcpu *v) { host_tlb_drop(host_cpu); }
-/* The walk is by the root itself: no copy of it to follow. */
-void machine_root_changed(mfn_t root) { }
+/* The walk is by the root itself: no copy follows it. */
+_Atomic unsigned host_root_changes;
+void machine_root_changed(mfn_t root) { host_root_changes++; }
 void machine_load_gdt(struct vcpu *v) { }
 void machine_load_ldt(struct vcpu *v) { }
 void machine_load_control(struct vcpu *v) { }

@@ -44,6 +44,8 @@ bool host_guest_load(struct vcpu *v, uint64_t va, uint64_t *value);
 bool host_guest_store(struct vcpu *v, uint64_t va, uint64_t value);
 /* Flushes that CPUs were made to do, all and of a page. */
 extern _Atomic unsigned host_flushes;
+/* Calls of machine_root_changed(). */
+extern _Atomic unsigned host_root_changes;
 
 /*
  * Makes memory in the allocator untouchable, and looks at every TLB: what it holds must be a use of the frame that is

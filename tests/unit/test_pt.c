@@ -288,6 +288,26 @@ static void an_entry_moves_its_references(void **state)
     assert_int_equal(refs(1), 1);
 }
 
+/* Whoever runs on a copy of a root hears of each change, be it of flags only; nobody of those below. */
+static void root_changes_are_told(void **state)
+{
+    unsigned before;
+
+    guest_tables(&a, 8);
+    assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
+    before = host_root_changes;
+    assert_int_equal(pt_set(a.v, a.m[0], 5, pte_make(a.m[1].n, RW), a.d, a.d, false), 0);
+    assert_int_equal(host_root_changes, before + 1);
+    assert_int_equal(pt_set(a.v, a.m[0], 5, pte_make(a.m[1].n, RO), a.d, a.d, false), 0);
+    assert_int_equal(host_root_changes, before + 2);
+    assert_int_equal(pt_set(a.v, a.m[0], 5, 0, a.d, a.d, true), 0);
+    assert_int_equal(host_root_changes, before + 3);
+    assert_true(refused(pt_set(a.v, a.m[0], 5, pte_make(a.m[3].n, RW), a.d, a.d, false)));
+    assert_int_equal(pt_set(a.v, a.m[1], 9, pte_make(a.m[2].n, RW), a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.v, a.m[3], 30, pte_make(a.m[9].n, RW), a.d, a.d, false), 0);
+    assert_int_equal(host_root_changes, before + 3);
+}
+
 static void accessed_and_dirty_survive(void **state)
 {
     uint64_t *slot = (uint64_t *)machine_frame(a.m[3]) + 6;
@@ -514,6 +534,7 @@ int main(void)
         GUEST_TEST(pieces_fail_as_a_whole),
         GUEST_TEST(a_partial_table_becomes_something_else),
         GUEST_TEST(an_entry_moves_its_references),
+        GUEST_TEST(root_changes_are_told),
         GUEST_TEST(accessed_and_dirty_survive),
         GUEST_TEST(a_compared_write_is_all_or_nothing),
         GUEST_TEST(foreign_frames_need_their_owner_named),
