@@ -111,7 +111,7 @@ void machine_load_control(struct vcpu *v);
 
 /* The current vCPU's root, GDT or LDT changed: load the new ones. */
 void machine_load_root(struct vcpu *v);
-/* An entry of a root table, maybe loaded somewhere, changed. On return no CPU runs a guest by what it was. May flush. */
+/* An entry of a root, maybe loaded somewhere, changed: on return no guest runs by what it was. Flushes. */
 void machine_root_changed(mfn_t root);
 void machine_load_gdt(struct vcpu *v);
 void machine_load_ldt(struct vcpu *v);

@@ -5,8 +5,9 @@
  * From a guest the frame (struct cpu_regs) is built at the top of the CPU's main stack, where TSS.rsp0 points behind it.
  * Interrupts are off from here to the iret. All general registers are zeroed once they are saved.
  *
- * A guest with an exit root (x86/xpti.c) has, while it runs, only this section, the IDT and its CPU's page of layout.h
- * mapped: FULL_ROOT is before the first call, and after the last one only what lies here is touched.
+ * While a guest with an exit root (x86/xpti.c) runs, only this section, the IDT and this CPU's 2 MiB
+ * (layout.h) are mapped: FULL_ROOT comes before the first call, and after the last one nothing else is
+ * touched.
  */
 #include "offsets.h"
 #include "x86/layout.h"
@@ -41,7 +42,7 @@
         add     $8, %rsp
 .endm
 
-/* rdi: the frame of the guest that we come from, at the top of the main stack. From its exit root, if it has one. */
+/* rdi: the frame of the guest that we come from, on the main stack. Off its exit root, if it has one. */
 .macro FULL_ROOT
         cmpq    $0, FRAME_exit_root(%rdi)
         je      9f

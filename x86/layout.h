@@ -24,8 +24,9 @@
 #define DIRECT_END      SLOT_VA(272)
 
 /*
- * Inside one CPU's 2 MiB, which have one L1 table of their own: a guest's exit root (x86/xpti.c) shares it, so nothing else
- * may be mapped here. The stack area is 64 KiB, aligned to it, so that any of its stacks finds the CPU by masking.
+ * Inside one CPU's 2 MiB, which have one L1 table of their own: a guest's exit root (x86/xpti.c) shares
+ * it, so nothing else may be mapped here. The stack area is 64 KiB, aligned to it, so that any of its
+ * stacks finds the CPU by masking.
  */
 #define PERCPU_SIZE       0x200000
 #define PERCPU_STACKS     0x00000

@@ -40,6 +40,7 @@ static inline uint64_t va_maddr(const void *p) { return (uint64_t)(uintptr_t)p -
 /* Of something in the image. */
 static inline uint64_t image_maddr(const void *p) { return (uint64_t)(uintptr_t)p - 0xffff820000000000ull; }
 
-extern char image_start[], text_start[], entry_start[], entry_end[], text_end[], rodata_end[], load_end[], image_end[];
+extern char image_start[], text_start[], entry_start[], entry_end[], text_end[], rodata_end[], load_end[];
+extern char image_end[];
 
 #endif

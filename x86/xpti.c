@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Exit roots: what a CPU that leaks kernel memory to user mode (Meltdown) may have mapped while a guest runs.
+ * Exit roots: what a CPU that leaks kernel memory to user mode (Meltdown) may have mapped while a guest
+ * runs.
  *
- * Each CPU has one root table of its own for guests. Its guest slots are a copy of the root that the current vCPU has loaded;
- * of the hypervisor's it has, and xpti_check() counts:
+ * Each CPU has one root table of its own for guests. Its guest slots are a copy of the root that the
+ * current vCPU has loaded; of the hypervisor's it has, and xpti_check() counts:
  *   the M2P, which guests may read       the section of the entry code       the IDT
  *   this CPU's own stacks, descriptor windows and TSS
- * Entry code goes from it to the vCPU's real root (stack_top.full_root) first, and back to it last. Each of these loads of CR3
- * flushes; nothing of the hypervisor's may be global then, so CR4.PGE stays off.
+ * Entry code goes from it to the vCPU's real root (stack_top.full_root) first, and back to it last. Each
+ * of these loads of CR3 flushes; nothing of the hypervisor's may be global then, so CR4.PGE stays off.
  *
- * The copy follows its original: a CPU that loads a root, or whose loaded root has a changed entry, is marked stale, and copies
- * again on its way to the guest. Who changes an entry marks every CPU that has the root loaded and makes those in guest mode
- * come by (a flush). Either the one who changes sees that the other has the root loaded, or the other copies the new entry:
- * each writes its own word before it reads the other's.
+ * The copy follows its original: a CPU that loads a root, or whose loaded root has a changed entry, is
+ * marked stale, and copies again on its way to the guest. Who changes an entry marks every CPU that has
+ * the root loaded and makes those in guest mode come by (a flush). Either the one who changes sees that
+ * the other has the root loaded, or the other copies the new entry: each writes its own word before it
+ * reads the other's.
  */
 #include "x86/xpti.h"
 
@@ -56,8 +58,8 @@ void xpti_init(const struct boot_options *o)
 
     for_dom0 = decide(o->xpti_dom0, leaks);
     for_domu = decide(o->xpti_domu, leaks);
-    hv_log(LOG_INFO, "XPTI: dom0 %s, domU %s; this CPU %s it", for_dom0 ? "on" : "off", for_domu ? "on" : "off",
-           leaks ? "needs" : "does not need");
+    hv_log(LOG_INFO, "XPTI: dom0 %s, domU %s; this CPU %s it", for_dom0 ? "on" : "off",
+           for_domu ? "on" : "off", leaks ? "needs" : "does not need");
 }
 
 bool xpti_in_use(void)
@@ -215,7 +217,9 @@ void xpti_check(void)
         s = (struct seen){ .c = (struct x86_pcpu *)pcpus[cpu] };
         see_table(&s, s.c->exit_table, 0, 4);
     }
-    hv_log(LOG_INFO, "XPTI: while a guest runs, a CPU has mapped: M2P %lu KiB, entry text %lu KiB, IDT %lu KiB, "
-           "own stacks, descriptors and TSS %lu KiB", s.bytes[KIND_M2P] >> 10, s.bytes[KIND_TEXT] >> 10,
-           s.bytes[KIND_IDT] >> 10, s.bytes[KIND_OWN] >> 10);
+    hv_log(LOG_INFO,
+           "XPTI: while a guest runs, a CPU has mapped: M2P %lu KiB, entry text %lu KiB, IDT %lu KiB, "
+           "own stacks, descriptors and TSS %lu KiB",
+           s.bytes[KIND_M2P] >> 10, s.bytes[KIND_TEXT] >> 10, s.bytes[KIND_IDT] >> 10,
+           s.bytes[KIND_OWN] >> 10);
 }

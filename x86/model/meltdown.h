@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Does a CPU let user mode read what is mapped for ring 0 only (Meltdown)? By vendor, and by what the CPU says of itself;
- * a CPU that nothing is known of does.
+ * Does a CPU let user mode read what is mapped for ring 0 only (Meltdown)? By vendor, and by what the CPU
+ * says of itself; a CPU that nothing is known of does.
  */
 #ifndef X86_MODEL_MELTDOWN_H
 #define X86_MODEL_MELTDOWN_H
