@@ -108,7 +108,7 @@ return_to_guest:
 guest_iret:
         iretq
 
-/* On the exit root if it hit within the first or last instructions of the hypervisor; then it goes back to it. */
+/* On the exit root if it hit in the first or last instructions of the hypervisor: then it goes back to it. */
 from_hypervisor:
         mov     %rsp, %rbp
         mov     %rsp, %rax

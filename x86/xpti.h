@@ -15,7 +15,7 @@ struct vcpu;
 void xpti_init(const struct boot_options *o);
 /* Does any? */
 bool xpti_in_use(void);
-/* Makes the exit root of a CPU whose stacks and windows are mapped. `idt`: its page. Panics without memory. */
+/* Makes the exit root of a CPU whose stacks and windows are mapped; idt: its page. Panics without memory. */
 void xpti_init_cpu(struct x86_pcpu *c, const void *idt);
 /* Boot, all CPUs are made: walks their exit roots; panics if one maps more than it should, else says what. */
 void xpti_check(void);
