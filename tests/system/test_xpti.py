@@ -12,7 +12,7 @@ from test_micro import MICRO, verdict
 @pytest.mark.parametrize("options,dom0,domu", [("xpti=on", "on", "on"), ("xpti=domu=on,dom0=off", "off", "on"),
                                                ("xpti=off", "off", "off")])
 def test_as_dom0(machine, options, dom0, domu):
-    m = machine(modules=f"{MICRO} end=poweroff", options=options).start()
+    m = machine(modules=f"{MICRO} end=poweroff", cpus=1, options=f"dom0_max_vcpus=2 {options}").start()
     m.expect([r"\d+ passed, \d+ failed"], COMMAND * 3)
     m.drain(10)
     log = m.log.read_text()
