@@ -505,7 +505,7 @@ static void nobody_uses_what_is_gone(void **state)
     for (uintptr_t i = 0; i < 2; i++)
         pthread_create(&t[i], NULL, sender, (void *)(i + 1));
     pthread_create(&t[2], NULL, binder, (void *)3);
-    for (unsigned round = 0; round < 1500; round++) {
+    for (unsigned round = 0; round < 300; round++) {
         for (unsigned i = 0; i < 2; i++) {
             c[i] = fake_domain((domid_t)(3 + i), 1, 1024);
             c[i]->privileges = PRIV_ALL;
@@ -517,8 +517,11 @@ static void nobody_uses_what_is_gone(void **state)
         assert_int_equal(ports_reset(b, false), 0);
         fake_domain_kill(c[0]);
         fake_domain_kill(c[1]); /* freed with its last reference: the sanitizers watch the senders */
-        if (round % 8 == 0)
-            assert_true(ports_reset(a, false) == 0 || ports_in_use(a));
+        if (round % 8 == 0) {
+            int rc = ports_reset(a, false);
+
+            assert_true(rc == 0 || rc == -ERESTART); /* the binder may close what it was about to */
+        }
     }
     stop = true;
     for (unsigned i = 0; i < 3; i++)
