@@ -185,9 +185,10 @@ static void see_leaf(struct seen *s, uint64_t va, uint64_t leaf, unsigned level)
 {
     enum kind kind = kind_of(s->c, va, leaf);
 
-    if (kind == KINDS || (leaf & PTE_ADDR & ~(pt_span(level) - 1)) != real_maddr(va))
+    if (kind < KINDS && (leaf & PTE_ADDR & ~(pt_span(level) - 1)) == real_maddr(va))
+        s->bytes[kind] += pt_span(level);
+    else
         panic("XPTI: the exit root of CPU %u maps %#lx as %#lx", s->c->core.id, va, leaf);
-    s->bytes[kind] += pt_span(level);
 }
 
 /* Depth 4. */
