@@ -40,8 +40,8 @@ def test_four_guests_under_load(dom0):
 
 def test_fifty_cycles(dom0):
     """Fifty guests come and go, some with devices, some destroyed while they boot: no memory stays behind."""
-    plain = dom0.guest("plain", memory=64)
-    rich = dom0.guest("rich", memory=96, vcpus=2, vif=["bridge=xenbr0"], disk=["format=raw,vdev=xvda,access=rw,target=/disks/c.img"])
+    plain = dom0.guest("plain", memory=128)
+    rich = dom0.guest("rich", memory=160, vcpus=2, vif=["bridge=xenbr0"], disk=["format=raw,vdev=xvda,access=rw,target=/disks/c.img"])
     dom0.run("truncate -s 16M /disks/c.img")
     # The first of each may leave dom0's own caches grown; the count starts after it.
     cycle = "xl create -q {0} && {1} && xl destroy {2}"
