@@ -198,6 +198,7 @@ void frames_add(mfn_t start, mfn_t end)
 
 uint64_t frames_free_count(void) { return atomic_load(&free_frames); }
 uint64_t frames_total_count(void) { return total_frames; }
+void frames_kept(uint64_t n) { total_frames += n; }
 
 /* ---- Pages for the hypervisor ---- */
 

@@ -148,6 +148,8 @@ void frames_free(mfn_t m, unsigned order, bool dirty);
 void frames_add(mfn_t start, mfn_t end);
 uint64_t frames_free_count(void);
 uint64_t frames_total_count(void);
+/* RAM that describes the rest (frame table, M2P): never free, but counted in the total. Once, at boot. */
+void frames_kept(uint64_t n);
 
 /* Hypervisor memory: zeroed, in any frame; NULL if there is none. Small sizes share pages. hv_free wants the same size. */
 void *hv_alloc(size_t size);

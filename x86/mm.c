@@ -168,6 +168,12 @@ static bool any_ram(const struct mem_map *map, uint64_t base, uint64_t size)
     return false;
 }
 
+static void *kept_chunk(void)
+{
+    frames_kept(512);
+    return boot_pages(512, LARGE_2M);
+}
+
 /* The frame table and the M2P, in 2 MiB pieces; pieces that describe no RAM share one page of "not RAM". */
 static void build_frame_table(const struct mem_map *whole)
 {
@@ -182,14 +188,14 @@ static void build_frame_table(const struct mem_map *whole)
 
         if (at && !any_ram(whole, at, chunk_ram)) {
             if (!none) {
-                none = boot_pages(512, LARGE_2M);
+                none = kept_chunk();
                 for (uint64_t i = 0; i < per_chunk; i++)
                     none[i].owner = DOMID_IO;
             }
             map_range(va, va_maddr(none), LARGE_2M, HV_RO);
             continue;
         }
-        f = boot_pages(512, LARGE_2M);
+        f = kept_chunk();
         for (uint64_t i = 0; i < per_chunk; i++)
             f[i].owner = DOMID_IO;
         map_range(va, va_maddr(f), LARGE_2M, HV_RW);
@@ -198,7 +204,7 @@ static void build_frame_table(const struct mem_map *whole)
         uint64_t *t = no_m2p;
 
         if (!at || any_ram(whole, at, m2p_ram) || !no_m2p) {
-            t = boot_pages(512, LARGE_2M);
+            t = kept_chunk();
             memset(t, 0xff, LARGE_2M);
             if (at && !any_ram(whole, at, m2p_ram))
                 no_m2p = t;
