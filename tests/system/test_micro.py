@@ -29,7 +29,7 @@ def micro(dom0, **settings):
 
 # Families that leave the console's event channel alone; the others need more than xl's guests have, and run as dom0's
 # own child in test_as_dom0.
-FAMILIES = ("version+memory+mmu_update+mmuext+ptwrite+traps+iret+user+privop+segments+sched+time+vcpu+grant+grant_copy+"
+FAMILIES = ("version+memory+mmu_update+mmuext+ptwrite+traps+iret+user+segments+sched+time+vcpu+grant+grant_copy+"
             "multicall")
 
 
