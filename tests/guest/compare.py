@@ -45,25 +45,31 @@ def observe(hypervisor):
     return values, passed
 
 
-def main():
-    reference = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else micro.TOP / "build/images/xen"
-    other = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else micro.HYPERVISOR
-    micro.build()
+def problems(reference, other):
+    """Lines to print: what differs, or is justified, without need."""
     (want, want_passed), (got, got_passed) = observe(reference), observe(other)
-    reasons, used, problems = justified(), set(), []
+    reasons, used, found = justified(), set(), []
     for name in sorted(want.keys() | got.keys()):
         if want[name] == got[name]:
             continue
         matches = {pattern for pattern in reasons if fnmatch.fnmatchcase(name.removeprefix("domU."), pattern)}
         used |= matches
         if not matches:
-            problems.append(f"{name}: reference {' '.join(want[name]) or '-'}, here {' '.join(got[name]) or '-'}")
-    problems += [f"{name}: passes only on the reference" for name in sorted(want_passed - got_passed)]
-    problems += [f"{name}: fails on the reference" for name in sorted(got_passed - want_passed)]
+            found.append(f"{name}: reference {' '.join(want[name]) or '-'}, here {' '.join(got[name]) or '-'}")
+    found += [f"{name}: passes only on the reference" for name in sorted(want_passed - got_passed)]
+    found += [f"{name}: fails on the reference" for name in sorted(got_passed - want_passed)]
     # A pattern may cover what happens to agree on this machine; an exact name may not.
-    problems += [f"{p}: justified but no longer different" for p in reasons if p not in used and "*" not in p]
-    print("\n".join(problems))
-    return bool(problems)
+    found += [f"{p}: justified but no longer different" for p in reasons if p not in used and "*" not in p]
+    return found
+
+
+def main():
+    reference = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else micro.TOP / "build/images/xen"
+    other = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else micro.HYPERVISOR
+    micro.build()
+    found = problems(reference, other)
+    print("\n".join(found))
+    return bool(found)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ ENDS = {
     "no_stack": r"(?i)d(om|omain )?0.*crash",
     "iret_no_stack": r"(?i)d(om|omain )?0.*crash",
     "iret_to_user_without_tables": r"(?i)d(om|omain )?0.*crash",
-    "poweroff": r"(?i)dom(ain )?0.*(halt|off)",
+    "poweroff": r"(?i)dom(ain )?0 (halted|powered off)",
     "reboot": r"(?i)dom(ain )?0.*reboot",
     "crash": r"(?i)d(om|omain )?0.*crash",
     "watchdog_reason": r"(?i)dom(ain )?0.*watchdog",
@@ -50,7 +50,8 @@ def test_family(everything, family):
     passed = [name for name in boot.passed if name.split(".")[0] == family]
     assert not boot.says(micro.HYPERVISOR_DEAD), boot.tail()
     assert not failed, "\n".join(f"{name}: {w}" for name, why in failed.items() for w in why)
-    assert passed == [f"{family}.{test}" for test in TESTS[family]], boot.tail()
+    # Some families have tests made by a macro, which the sources do not name.
+    assert set(passed) >= {f"{family}.{test}" for test in TESTS[family]}, boot.tail()
 
 
 @pytest.mark.parametrize("test", DESTRUCTIVE)
