@@ -108,12 +108,13 @@ class Machine(Console):
     """One QEMU. Parameters are those of the machine; boot() starts it."""
 
     def __init__(self, name, machine="pc", cpus=2, memory=2048, dom0_memory=512, root="virtio", disks=(), nics=(),
-                 devices=(), files=(), threads=None, options="", dom0_options="", kernel=None, modules=None, iso=None):
+                 devices=(), files=(), threads=None, options="", dom0_options="", kernel=None, modules=None, iso=None,
+                 cpu=CPU):
         """root, and each disk's kind: virtio, ahci, nvme. disks: (kind, path). nics: QEMU models.
         files: paths on this host that dom0 finds in /run/files. threads: multi (one for each CPU) or single.
         kernel: the hypervisor; modules: its modules as given to -initrd (default: dom0's kernel and initrd).
-        iso: boot from this CD instead. options, dom0_options: added to the command lines."""
-        self.name, self.machine, self.cpus, self.memory = name, machine, cpus, memory
+        iso: boot from this CD instead. options, dom0_options: added to the command lines. cpu: the model, as of -cpu."""
+        self.name, self.machine, self.cpus, self.memory, self.cpu = name, machine, cpus, memory, cpu
         self.dom0_memory, self.options, self.dom0_options = dom0_memory, options, dom0_options
         self.disks = [(root, IMAGES / "dom0.img")] + list(disks)
         self.nics, self.devices, self.files = nics, devices, files
@@ -141,8 +142,7 @@ class Machine(Console):
         modules = self.modules
         if modules is None:
             modules = f"{IMAGES}/dom0-vmlinuz {self.dom0_command_line()},{IMAGES}/dom0-initrd"
-        cpu = MICRO_CPU if "micro" in (self.modules or "") else CPU
-        args = ["qemu-system-x86_64", "-accel", f"tcg,thread={self.threads}", "-M", self.machine, "-cpu", cpu,
+        args = ["qemu-system-x86_64", "-accel", f"tcg,thread={self.threads}", "-M", self.machine, "-cpu", self.cpu,
                 "-smp", str(self.cpus), "-m", str(self.memory), "-nographic", "-no-reboot"]
         if self.iso:
             args += ["-cdrom", str(self.iso), "-boot", "d"]

@@ -48,6 +48,11 @@ def test_boot_too_little_memory(machine):
     refused_at_boot(machine(memory=64, dom0_memory=60), "memory")
 
 
+@pytest.mark.parametrize("cpu", ["qemu32", "EPYC,-nx"])
+def test_boot_old_cpu(machine, cpu):
+    refused_at_boot(machine(cpu=cpu), "64-bit|x86-64|nx")
+
+
 def refused(dom0, guest, words):
     """xl create fails with its own error, and the domain is not there."""
     result = guest.create(check=False)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from machine import COMMAND, TOP
+from machine import COMMAND, MICRO_CPU, TOP
 
 MICRO = TOP / "build/guests/micro/micro"
 MACHINE = {"files": [MICRO]}
@@ -42,7 +42,7 @@ def test_as_guest(dom0):
 
 def test_as_dom0(machine):
     # Two vCPUs on one CPU: what a context switch does to selectors is part of it.
-    m = machine(modules=f"{MICRO} end=poweroff", cpus=1, options="dom0_max_vcpus=2").start()
+    m = machine(modules=f"{MICRO} end=poweroff", cpus=1, options="dom0_max_vcpus=2", cpu=MICRO_CPU).start()
     m.expect([r"\d+ passed, \d+ failed"], COMMAND * 3)
     m.drain(10)
     passed, bad, lines = verdict(m.log.read_text())

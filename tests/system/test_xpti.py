@@ -5,14 +5,14 @@ import re
 
 import pytest
 
-from machine import COMMAND
+from machine import COMMAND, MICRO_CPU
 from test_micro import MICRO, verdict
 
 
 @pytest.mark.parametrize("options,dom0,domu", [("xpti=on", "on", "on"), ("xpti=domu=on,dom0=off", "off", "on"),
                                                ("xpti=off", "off", "off")])
 def test_as_dom0(machine, options, dom0, domu):
-    m = machine(modules=f"{MICRO} end=poweroff", cpus=1, options=f"dom0_max_vcpus=2 {options}").start()
+    m = machine(modules=f"{MICRO} end=poweroff", cpus=1, options=f"dom0_max_vcpus=2 {options}", cpu=MICRO_CPU).start()
     m.expect([r"\d+ passed, \d+ failed"], COMMAND * 3)
     m.drain(10)
     log = m.log.read_text()
