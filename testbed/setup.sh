@@ -14,7 +14,7 @@ PACKAGES=(
     mmdebstrap cpio e2fsprogs kmod gzip busybox-static debian-archive-keyring ca-certificates
     xorriso grub-pc-bin grub-common mtools
     # whole-machine tests
-    qemu-system-x86 seabios python3 python3-pytest python3-pexpect
+    qemu-system-x86 seabios python3 python3-pytest python3-pytest-xdist python3-pexpect
 )
 
 # Prints the packages of the list that are not installed.
