@@ -48,3 +48,4 @@ def test_pygrub(dom0):
     guest.create()
     guest.wait("login: ", GUEST * 2)
     dom0.run("xl shutdown -w pygrub", timeout=GUEST)
+    guest.gone()
