@@ -48,9 +48,7 @@ static void idle(struct pcpu *c)
 static bool ready(struct pcpu *c, struct vcpu *v)
 {
     if (!type_drain(v)) {
-        /* It goes on below, but others may have their turn: interrupts are off, so look for what is due. */
-        pcpu_raise(c->id, WORK_TIMER);
-        machine_relax(); /* other CPUs may wait for a flush here */
+        machine_interrupts(); /* it goes on below, but there is no end to it: others have their turn */
         return false;
     }
     bounce_pending(v);

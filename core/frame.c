@@ -314,8 +314,8 @@ bool type_drain(struct vcpu *v)
         if (!done)
             queue(f);
         frame_put(frame_mfn(f));
-        if (!done)
-            return false;
+        if (!done || budget_spent())
+            return !v->drain;
     }
     return true;
 }

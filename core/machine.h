@@ -21,6 +21,9 @@ struct pcpu *machine_pcpu(void);
 /* One turn of a waiting loop: answers what other CPUs ask of this one (TLB flushes), then pauses. */
 void machine_relax(void);
 
+/* Takes the interrupts that are pending, now. No lock held. */
+void machine_interrupts(void);
+
 /* Makes `cpu` pass through its exit path (core/exit.h) soon, out of guest mode or idle. Never waits. */
 void machine_kick(unsigned cpu);
 

@@ -78,6 +78,12 @@ void host_start(unsigned cpus, uint64_t ram_frames)
 
 struct pcpu *machine_pcpu(void) { return &cpu_of[host_cpu].core; }
 void machine_relax(void) { sched_yield(); }
+void (*host_interrupt)(void);
+void machine_interrupts(void)
+{
+    if (host_interrupt)
+        host_interrupt();
+}
 void machine_kick(unsigned cpu) { host_kicks[cpu]++; }
 void machine_idle(void) { sched_yield(); }
 void machine_flush_caches(void) { }

@@ -28,6 +28,9 @@ void host_run(struct vcpu *v);
 /* machine_kick() calls, by CPU. */
 extern _Atomic unsigned host_kicks[MAX_CPUS];
 
+/* Called when interrupts are let in while something long goes on. */
+extern void (*host_interrupt)(void);
+
 /* ---- Time ---- */
 
 /* The clock, in ticks: moves only when a test writes it. */

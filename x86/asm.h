@@ -106,6 +106,9 @@ static inline void wbinvd(void) { __asm__ volatile ("wbinvd" : : : "memory"); }
 /* Sleeps until an interrupt, without a gap between letting it in and sleeping; interrupts are off again after it. */
 static inline void sti_hlt_cli(void) { __asm__ volatile ("sti; hlt; cli" : : : "memory"); }
 
+/* Lets in all interrupts that are pending: none comes right behind sti. */
+static inline void sti_cli(void) { __asm__ volatile ("sti; nop; cli" : : : "memory"); }
+
 static inline uint64_t read_rflags(void)
 {
     uint64_t v;

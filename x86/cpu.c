@@ -72,6 +72,11 @@ void machine_idle(void)
     sti_hlt_cli();
 }
 
+void machine_interrupts(void)
+{
+    sti_cli();
+}
+
 void machine_flush_caches(void)
 {
     wbinvd();

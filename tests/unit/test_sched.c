@@ -86,6 +86,8 @@ void bounce_pending(struct vcpu *v)
         __atomic_store_n(&v->info->evtchn_upcall_pending, 0, __ATOMIC_SEQ_CST);
 }
 
+void machine_interrupts(void) { }
+
 void machine_idle(void)
 {
     unsigned cpu = this_pcpu()->id;
