@@ -173,7 +173,10 @@ syscall32_entry:
         call    syscall32_from_guest
         jmp     return_to_guest
 
-/* sysenter (Intel): the CPU says nothing of where it came from. */
+/*
+ * sysenter (Intel): the CPU says nothing of where it came from, and of the flags it clears only IF, VM and RF; our own
+ * iret would fault with NT.
+ */
         .align  16
         .globl  sysenter_entry
 sysenter_entry:
@@ -184,6 +187,8 @@ sysenter_entry:
         push    $0
         push    $0
         movl    $0x102, 4(%rsp)
+        push    $2                      /* X86_EFLAGS_MBS */
+        popf
         SAVE_REGS
         FULL_ROOT
         call    sysenter_from_guest

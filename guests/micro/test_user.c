@@ -35,7 +35,7 @@ PROGRAM(user_read_gs);
 PROGRAM(user_read_fs);
 PROGRAM(user_sysenter);
 PROGRAM(user_lgdt);
-extern char user_spin[], user_registers[];
+extern char user_spin[], user_registers[], user_sysenter_flags[];
 
 static struct regs r;
 
@@ -262,6 +262,13 @@ TEST(sysenter)
 {
     run(user_sysenter);
     obs("vector", (long)r.vector);
+}
+
+/* Not the #GP of the hypervisor's own iret. #UD: no such instruction here (AMD). */
+TEST(sysenter_with_flags)
+{
+    if (run(user_sysenter_flags) != 6)
+        EXPECT_EQ(r.vector, TRAP_SYSENTER);
 }
 
 TEST(task_switched)

@@ -45,6 +45,14 @@ user_spin:                      /* until the kernel makes it stop: rax counts do
     syscall
     ud2
 
+    /* With NT and AC set, which sysenter leaves as they are. */
+    .globl user_sysenter_flags
+user_sysenter_flags:
+    pushfq
+    orl     $0x44000, (%rsp)
+    popfq
+    sysenter
+
     /* Changes every register, so that what the kernel sees can be compared. */
     .globl user_registers
 user_registers:

@@ -20,6 +20,7 @@ HYPERVISOR = pathlib.Path(os.environ.get("KRYPTON_HV", TOP / "build/krypton")).r
 
 # With SMAP this QEMU faults IRET to ring 3, with MONITOR it faults MWAIT.
 CPU = "EPYC,-smap,-monitor"
+CPU_INTEL = "Haswell-noTSX,-smap,-monitor"
 COMMAND_LINE = "console=com1 com1=115200,8n1 dom0_mem=64M,max:64M dom0_max_vcpus=2 loglvl=all guest_loglvl=all"
 LIMIT = 180
 
@@ -73,10 +74,10 @@ def build():
         subprocess.run(["make", "-s", "-C", SOURCES], check=True)
 
 
-def boot(args="", hypervisor=None, until=None, limit=LIMIT):
+def boot(args="", hypervisor=None, until=None, limit=LIMIT, cpu=CPU):
     """One machine from power on to its end, or to a line matching `until`; then it is ended. Gives a Boot."""
     need("qemu-system-x86_64")
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", CPU, "-smp", "1", "-m", "512", "-display", "none",
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-smp", "1", "-m", "512", "-display", "none",
                "-nodefaults", "-serial", "stdio", "-no-reboot", "-kernel", str(hypervisor or HYPERVISOR),
                "-append", COMMAND_LINE, "-initrd", f"{GUEST} {args}"]
     machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -54,6 +54,11 @@ def test_family(everything, family):
     assert set(passed) >= {f"{family}.{test}" for test in TESTS[family]}, boot.tail()
 
 
+def test_intel(guest):
+    boot = micro.boot("only=user", cpu=micro.CPU_INTEL)
+    assert boot.passed == [f"user.{test}" for test in TESTS["user"]], boot.tail()
+
+
 @pytest.mark.parametrize("test", DESTRUCTIVE)
 def test_end(guest, test):
     boot = micro.boot(f"destructive={test}", until=ENDS[test] + r"[^\n]*\n")
