@@ -131,7 +131,10 @@ void frame_share(struct domain *d, mfn_t m);
  * translations flushed, refs 0 as if fresh from the allocator. Takes d's lock. core/frame_steal.c
  */
 __must_check bool frame_steal(struct domain *d, mfn_t m);
-/* The same without the flush: the frame then goes to the allocator (whose next user flushes), or back to d. */
+/*
+ * The same without the flush, and still counted in tot_pages: the frame then goes to the allocator (whose next user
+ * flushes), or back to d; and domain_frame_gone() once d has it, or what it gets for it.
+ */
 __must_check bool frame_take(struct domain *d, mfn_t m);
 
 /* ---- The allocator (core/alloc.c) ---- */

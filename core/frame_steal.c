@@ -39,7 +39,6 @@ bool frame_take(struct domain *d, mfn_t m)
     f->stamp = machine_flush_stamp();
     m2p_set(m, M2P_INVALID);
     unlock(&d->lock);
-    domain_frame_gone(d->id, false);
     return true;
 }
 
@@ -47,6 +46,7 @@ bool frame_steal(struct domain *d, mfn_t m)
 {
     if (!frame_take(d, m))
         return false;
+    domain_frame_gone(d->id, false);
     /* Another domain's tools may have had it mapped, so not only the CPUs that d ran on. */
     machine_flush(machine_stale(pcpu_online, frame_of(m)->stamp), FLUSH_ALL, 0);
     return true;

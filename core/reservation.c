@@ -87,16 +87,22 @@ struct exchange_work {
     uint64_t was[EXCHANGE_MAX];     /* names of the old ones   */
 };
 
+/* d's lock is held. In place of a frame taken from it, which counts until then: nobody else may use its room. */
+static void assign_instead(struct domain *d, mfn_t m, uint64_t pfn)
+{
+    frame_assign(d, m);
+    domain_frame_gone(d->id, false);
+    m2p_set(m, pfn);
+}
+
 /* The frames come back without a type: no CPU may still write to one by what it was before. */
 static void give_back(struct domain *d, const struct exchange_work *w, unsigned n)
 {
     if (n)
         machine_flush(machine_stale(pcpu_online, frame_of(w->in[n - 1])->stamp), FLUSH_ALL, 0);
     lock(&d->lock);
-    for (unsigned i = 0; i < n; i++) {
-        frame_assign(d, w->in[i]);
-        m2p_set(w->in[i], w->was[i]);
-    }
+    for (unsigned i = 0; i < n; i++)
+        assign_instead(d, w->in[i], w->was[i]);
     unlock(&d->lock);
 }
 
@@ -147,12 +153,8 @@ static long commit(struct domain *d, const struct xen_memory_exchange *x, const 
     for (unsigned i = 0; i < n; i++)
         frames_free(w->in[i], 0, true);
     lock(&d->lock);
-    for (unsigned i = 0; i < n; i++) {
-        mfn_t m = mfn_plus(w->out[i / per], i % per);
-
-        frame_assign(d, m);
-        m2p_set(m, w->pfn[i / per] + i % per);
-    }
+    for (unsigned i = 0; i < n; i++)
+        assign_instead(d, mfn_plus(w->out[i / per], i % per), w->pfn[i / per] + i % per);
     unlock(&d->lock);
     for (unsigned i = 0; i < x->out.nr_extents; i++) {
         if (guest_write(gptr_plus(handle_ptr(x->out.extent_start), i * sizeof(xen_pfn_t)), &w->out[i].n,

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* core/reservation.c: a domain's limit while its frames are being exchanged. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/hosted.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { PAGES = 64, MAPPED = 32, ARGS = 20 };
+#define VA(page) ((uint64_t)(page) << PAGE_SHIFT)
+
+static struct guest a;
+
+static int one_guest(void **state)
+{
+    (void)state;
+    guest_create(&a, 1, 0, PAGES);
+    guest_start(&a, MAPPED);
+    return 0;
+}
+
+static int no_guest(void **state)
+{
+    (void)state;
+    host_guest_moves = NULL;
+    guest_destroy(&a, control.v, 50);
+    hosted_check();
+    return 0;
+}
+
+static _Atomic bool stop;
+
+/* Another vCPU of the guest, which has all that it may have. */
+static void *populate(void *got)
+{
+    host_cpu = 1;
+    while (!stop) {
+        if (!mfn_same(reservation_add(a.d, 0, 0, M2P_INVALID), MFN_NONE))
+            ++*(_Atomic unsigned *)got;
+    }
+    return NULL;
+}
+
+static void an_exchange_leaves_no_room(void **state)
+{
+    enum { N = 8 };
+    xen_pfn_t *in = machine_frame(a.m[ARGS]), *out = in + N;
+    _Atomic unsigned got = 0;
+    pthread_t other;
+
+    (void)state;
+    for (unsigned i = 0; i < N; i++)
+        in[i] = a.m[PAGES - 1 - i].n;
+    stop = false;
+    assert_int_equal(pthread_create(&other, NULL, populate, (void *)&got), 0);
+    for (unsigned round = 0; round < 300; round++) {
+        struct xen_memory_exchange x = { .in = { .nr_extents = N }, .out = { .nr_extents = N } };
+
+        set_xen_guest_handle(x.in.extent_start, (xen_pfn_t *)VA(ARGS));
+        set_xen_guest_handle(x.out.extent_start, (xen_pfn_t *)VA(ARGS) + N);
+        assert_int_equal(reservation_exchange(a.d, &x), 0);
+        memcpy(in, out, N * sizeof(*in));
+    }
+    stop = true;
+    pthread_join(other, NULL);
+    assert_int_equal(a.d->tot_pages, a.d->max_pages);
+    assert_int_equal(got, 0);
+    hosted_check();
+}
+
+#define GUEST_TEST(f) cmocka_unit_test_setup_teardown(f, one_guest, no_guest)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GUEST_TEST(an_exchange_leaves_no_room),
+    };
+
+    return cmocka_run_group_tests(tests, hosted_setup, NULL);
+}
