@@ -71,7 +71,7 @@ static long reservation_op(struct hypercall *hc, unsigned cmd, uint64_t start)
     x.d = domain_target(hc->d, x.r.domid, &err);
     if (!x.d)
         return (long)start;
-    if (x.r.extent_order <= reservation_max_order(hc->d)) {
+    if (x.r.extent_order <= RESERVATION_MAX_ORDER) {
         for (; i < x.r.nr_extents; i++) {
             if (i > start && budget_spent()) {
                 domain_put(x.d);
@@ -79,7 +79,7 @@ static long reservation_op(struct hypercall *hc, unsigned cmd, uint64_t start)
             }
             if (one_extent(hc, &x, cmd, i))
                 break;
-            budget_take(32u << MIN(x.r.extent_order, 9u));
+            budget_take(32u << x.r.extent_order);
         }
     }
     domain_put(x.d);

@@ -16,18 +16,11 @@
 
 #include <stdatomic.h>
 
-#define ORDER_GUEST 9u  /* 2 MiB */
-#define ORDER_CONTROL 18u
 #define EXCHANGE_MAX 512u /* frames in one call: 2 MiB at once */
 
 static _Atomic uint64_t claimed; /* sum of all domains' claimed_pages */
 
 uint64_t reservation_claimed(void) { return claimed; }
-
-unsigned reservation_max_order(const struct domain *caller)
-{
-    return domain_may(caller, PRIV_CONTROL) ? ORDER_CONTROL : ORDER_GUEST;
-}
 
 /* d's lock is held. Is there room for n more pages for d, its own claim included? */
 static bool room_for(struct domain *d, uint64_t n)
@@ -190,7 +183,7 @@ long reservation_exchange(struct domain *d, struct xen_memory_exchange *x)
 
     if (x->nr_exchanged)
         return -EINVAL;
-    if (x->in.extent_order > ORDER_GUEST || x->out.extent_order > ORDER_GUEST || x->out.domid != x->in.domid ||
+    if (x->in.extent_order > RESERVATION_MAX_ORDER || x->out.extent_order > RESERVATION_MAX_ORDER || x->out.domid != x->in.domid ||
         x->in.nr_extents > EXCHANGE_MAX || x->out.nr_extents > EXCHANGE_MAX)
         return -EINVAL;
     n = x->in.nr_extents << x->in.extent_order;

@@ -11,8 +11,11 @@
 struct e820entry { uint64_t addr, size; uint32_t type; } __attribute__((packed));
 #define RESERVATION_MAX_E820 128u
 
-/* The largest extent that this caller may ask for. */
-unsigned reservation_max_order(const struct domain *caller);
+/*
+ * The largest extent of one call: 2 MiB, and all of it is scrubbed in one go. The ABI leaves the limit to us, and a PV
+ * domain has no use for more: its pages are small ones.
+ */
+#define RESERVATION_MAX_ORDER 9u
 
 /* 2^order contiguous frames for d, which calls them pfn.. (M2P_INVALID: no name yet). MFN_NONE: beyond its limit, or no memory. */
 mfn_t reservation_add(struct domain *d, unsigned order, unsigned addr_bits, uint64_t pfn);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/reservation.c: a domain's limit while its frames are being exchanged. */
+/* core/reservation.c and the hypercalls on it: limits, sizes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include "tests/unit/hosted.h"
+
+#include "abi/hypercall.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -73,12 +75,42 @@ static void an_exchange_leaves_no_room(void **state)
     hosted_check();
 }
 
+/* ---- Hypercalls ---- */
+
+static long memory_op(struct vcpu *v, uint64_t cmd)
+{
+    struct hypercall hc = { .v = v, .d = v->domain, .nr = __HYPERVISOR_memory_op, .arg = { cmd, VA(ARGS) } };
+
+    return hypercall_run(&hc);
+}
+
+/* Whatever the caller may do: none of it is done in part either. */
+static void a_large_extent_is_refused(void **state)
+{
+    struct xen_memory_reservation *r = machine_frame(a.m[ARGS]);
+    uint64_t before = a.d->tot_pages;
+
+    (void)state;
+    a.d->max_pages = PAGES + (2u << RESERVATION_MAX_ORDER);
+    a.d->privileges = PRIV_ALL;
+    for (unsigned order = RESERVATION_MAX_ORDER; order <= RESERVATION_MAX_ORDER + 1; order++) {
+        *r = (struct xen_memory_reservation){ .nr_extents = 1, .extent_order = order, .domid = DOMID_SELF };
+        set_xen_guest_handle(r->extent_start, (xen_pfn_t *)(VA(ARGS) + 256));
+        assert_int_equal(memory_op(a.v, XENMEM_populate_physmap), order == RESERVATION_MAX_ORDER);
+    }
+    assert_int_equal(a.d->tot_pages, before + (1u << RESERVATION_MAX_ORDER));
+    assert_true(budget_spent()); /* that was one turn's work */
+    budget_reset();
+    hosted_check();
+}
+
 #define GUEST_TEST(f) cmocka_unit_test_setup_teardown(f, one_guest, no_guest)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         GUEST_TEST(an_exchange_leaves_no_room),
+        GUEST_TEST(a_large_extent_is_refused),
     };
 
     return cmocka_run_group_tests(tests, hosted_setup, NULL);
