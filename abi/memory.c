@@ -128,6 +128,15 @@ static long memory_map(struct hypercall *hc, const struct e820entry *map, unsign
     return 0;
 }
 
+static long own_memory_map(struct hypercall *hc)
+{
+    struct e820entry map[RESERVATION_MAX_E820];
+    unsigned count;
+    bool set = reservation_get_map(hc->d, map, &count);
+
+    return memory_map(hc, set ? map : NULL, count);
+}
+
 static long set_memory_map(struct hypercall *hc)
 {
     struct xen_foreign_memory_map f;
@@ -332,7 +341,7 @@ long do_memory_op(struct hypercall *hc)
     case XENMEM_machphys_mapping:
         return machphys_mapping(hc);
     case XENMEM_memory_map:
-        return memory_map(hc, hc->d->e820, hc->d->e820_count);
+        return own_memory_map(hc);
     case XENMEM_machine_memory_map:
         if (!domain_may(hc->d, PRIV_HARDWARE))
             return -EPERM;

@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/m2p.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 
 #include <stdatomic.h>
 
@@ -242,4 +243,17 @@ long reservation_set_map(struct domain *d, guest_ptr_t entries, unsigned count)
     if (old)
         hv_free(old, MAX(old_count, 1u) * sizeof(*old));
     return 0;
+}
+
+bool reservation_get_map(struct domain *d, struct e820entry out[RESERVATION_MAX_E820], unsigned *count)
+{
+    bool set;
+
+    lock(&d->lock);
+    set = d->e820;
+    *count = d->e820_count;
+    if (set)
+        memcpy(out, d->e820, *count * sizeof(*out));
+    unlock(&d->lock);
+    return set;
 }

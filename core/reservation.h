@@ -26,6 +26,8 @@ long reservation_exchange(struct domain *d, struct xen_memory_exchange *x);
 /* Sets `pages` (of which what d has already is no claim any more) aside for d; 0: nothing. */
 long reservation_claim(struct domain *d, uint64_t pages);
 uint64_t reservation_claimed(void); /* by all domains */
+/* What XENMEM_memory_map answers from now on, read from the caller; and a copy of it: false, none was set. */
 long reservation_set_map(struct domain *d, guest_ptr_t entries, unsigned count);
+bool reservation_get_map(struct domain *d, struct e820entry out[RESERVATION_MAX_E820], unsigned *count);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/reservation.c and the hypercalls on it: limits, sizes. */
+/* core/reservation.c and the hypercalls on it: limits, sizes, memory maps. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -104,6 +104,46 @@ static void a_large_extent_is_refused(void **state)
     hosted_check();
 }
 
+enum { ENTRIES = RESERVATION_MAX_E820, MAP = ARGS + 1 };
+static unsigned moves;
+static void *other_use;
+
+/* Before the answer is written the tools set another map, and the old one's page is put to another use. */
+static void other_map(void)
+{
+    if (++moves != 2)
+        return;
+    host_guest_moves = NULL;
+    assert_int_equal(reservation_set_map(a.d, gptr(VA(MAP)), 1), 0);
+    other_use = hv_alloc(ENTRIES * sizeof(struct e820entry));
+    memset(other_use, 0xff, ENTRIES * sizeof(struct e820entry));
+}
+
+static void a_map_may_be_replaced_while_it_is_read(void **state)
+{
+    struct xen_memory_map *mm = machine_frame(a.m[ARGS]);
+    struct e820entry *map = machine_frame(a.m[MAP]);
+
+    (void)state;
+    *mm = (struct xen_memory_map){ .nr_entries = ENTRIES };
+    set_xen_guest_handle(mm->buffer, (void *)VA(MAP));
+    assert_int_equal(memory_op(a.v, XENMEM_memory_map), -ENOSYS);
+    for (unsigned i = 0; i < ENTRIES; i++)
+        map[i] = (struct e820entry){ .addr = i, .type = 7 };
+    assert_int_equal(reservation_set_map(a.d, gptr(VA(MAP)), ENTRIES), 0);
+    moves = 0;
+    host_guest_moves = other_map;
+    assert_int_equal(memory_op(a.v, XENMEM_memory_map), 0);
+    hv_free(other_use, ENTRIES * sizeof(struct e820entry));
+    assert_int_equal(mm->nr_entries, ENTRIES);
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        assert_int_equal(map[i].addr, i);
+        assert_int_equal(map[i].type, 7);
+    }
+    assert_int_equal(memory_op(a.v, XENMEM_memory_map), 0);
+    assert_int_equal(mm->nr_entries, 1);
+}
+
 #define GUEST_TEST(f) cmocka_unit_test_setup_teardown(f, one_guest, no_guest)
 
 int main(void)
@@ -111,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GUEST_TEST(an_exchange_leaves_no_room),
         GUEST_TEST(a_large_extent_is_refused),
+        GUEST_TEST(a_map_may_be_replaced_while_it_is_read),
     };
 
     return cmocka_run_group_tests(tests, hosted_setup, NULL);
