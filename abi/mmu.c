@@ -9,6 +9,7 @@
 #include "abi/hypercall.h"
 #include "core/budget.h"
 #include "core/cpumask.h"
+#include "core/flush.h"
 #include "core/m2p.h"
 #include "core/pt.h"
 #include "core/vcpu_tables.h"
@@ -188,7 +189,7 @@ static int cpus_of_vcpus(struct hypercall *hc, guest_ptr_t bitmap, cpumask_t *cp
 static void flush_va(cpumask_t cpus, uint64_t va)
 {
     if (va_canonical(va))
-        machine_flush(cpus, FLUSH_PAGE, va);
+        flush_tlbs(cpus, FLUSH_PAGE, va);
 }
 
 /* ---- update_va_mapping ---- */
@@ -206,7 +207,7 @@ static long va_flush(struct hypercall *hc, uint64_t va, uint64_t flags)
     if ((flags & UVMF_FLUSHTYPE_MASK) == UVMF_INVLPG)
         flush_va(cpus, va);
     else
-        machine_flush(cpus, FLUSH_ALL, 0);
+        flush_tlbs(cpus, FLUSH_ALL, 0);
     return 0;
 }
 
@@ -295,7 +296,7 @@ static long flush_op(struct hypercall *hc, const struct mmuext_op *op)
     if (op->cmd == MMUEXT_INVLPG_LOCAL || op->cmd == MMUEXT_INVLPG_MULTI || op->cmd == MMUEXT_INVLPG_ALL)
         flush_va(cpus, op->arg1.linear_addr);
     else
-        machine_flush(cpus, FLUSH_ALL, 0);
+        flush_tlbs(cpus, FLUSH_ALL, 0);
     return 0;
 }
 
@@ -322,6 +323,7 @@ static long ext_one(struct hypercall *hc, struct domain *d, const struct mmuext_
         if (!self || !domain_may(hc->d, PRIV_HARDWARE))
             return -EINVAL;
         machine_flush_caches();
+        budget_take(BUDGET_UNITS);
         return 0;
     case MMUEXT_SET_LDT:
         return self ? vcpu_set_ldt(hc->v, op->arg1.linear_addr, op->arg2.nr_ents) : -EPERM;

@@ -18,6 +18,7 @@
  */
 #include "core/frame.h"
 
+#include "core/flush.h"
 #include "core/lock.h"
 #include "core/log.h"
 #include "core/pcpu.h"
@@ -137,7 +138,7 @@ static void block_clean(uint32_t n, unsigned order)
             stale |= machine_stale(pcpu_online, f->stamp);
     }
     if (stale)
-        machine_flush(stale, FLUSH_ALL, 0);
+        flush_tlbs(stale, FLUSH_ALL, 0);
 }
 
 mfn_t frames_alloc(unsigned order, unsigned addr_bits)

@@ -5,6 +5,7 @@
  */
 #include "core/budget.h"
 #include "core/domain.h"
+#include "core/flush.h"
 #include "core/frame.h"
 #include "core/grant.h"
 #include "core/irqs.h"
@@ -96,7 +97,7 @@ static void drop_shared(struct domain *d)
         if (d->vcpu[i])
             __atomic_store_n(&d->vcpu[i]->info, vcpu_info_home(d->vcpu[i]), __ATOMIC_SEQ_CST);
     }
-    machine_flush(pcpu_online, FLUSH_PAGE, 0);
+    flush_tlbs(pcpu_online, FLUSH_PAGE, 0);
     frame_put_type(d->shared_mfn);
 }
 

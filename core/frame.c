@@ -10,6 +10,7 @@
 
 #include "core/budget.h"
 #include "core/domain.h"
+#include "core/flush.h"
 #include "core/log.h"
 #include "core/m2p.h"
 #include "core/pt.h"
@@ -155,7 +156,7 @@ static void flush_old_use(struct domain *d, struct frame *f, uint64_t old)
     if (!(old & TYPE_QUEUED))
         cpus = machine_stale(cpus, f->stamp);
     if (cpus)
-        machine_flush(cpus, FLUSH_ALL, 0);
+        flush_tlbs(cpus, FLUSH_ALL, 0);
 }
 
 /* BUSY is held, count is 0, the type word was `old`. Makes it `type` with count 1, or leaves a state as the header says. */

@@ -9,6 +9,7 @@
 #include "core/frame.h"
 
 #include "core/domain.h"
+#include "core/flush.h"
 #include "core/m2p.h"
 #include "core/pcpu.h"
 
@@ -48,6 +49,6 @@ bool frame_steal(struct domain *d, mfn_t m)
         return false;
     domain_frame_gone(d->id, false);
     /* Another domain's tools may have had it mapped, so not only the CPUs that d ran on. */
-    machine_flush(machine_stale(pcpu_online, frame_of(m)->stamp), FLUSH_ALL, 0);
+    flush_tlbs(machine_stale(pcpu_online, frame_of(m)->stamp), FLUSH_ALL, 0);
     return true;
 }

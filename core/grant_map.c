@@ -10,6 +10,7 @@
  *
  * Without an IOMMU a device reaches all of memory: GNTMAP_device_map needs nothing but the machine address.
  */
+#include "core/flush.h"
 #include "core/grant_table.h"
 
 #include "core/budget.h"
@@ -300,7 +301,7 @@ void grant_unmaps_finish(struct domain *d, struct grant_unmaps *batch)
     const struct grant_release *r;
 
     if (batch->flush)
-        machine_flush(d->dirty_cpus, FLUSH_ALL, 0);
+        flush_tlbs(d->dirty_cpus, FLUSH_ALL, 0);
     batch->flush = false;
     while (batch->n) {
         r = &batch->item[--batch->n];

@@ -9,6 +9,7 @@
 
 #include "core/budget.h"
 #include "core/domain.h"
+#include "core/flush.h"
 #include "core/guest.h"
 #include "core/log.h"
 #include "core/m2p.h"
@@ -93,7 +94,7 @@ static void assign_instead(struct domain *d, mfn_t m, uint64_t pfn)
 static void give_back(struct domain *d, const struct exchange_work *w, unsigned n)
 {
     if (n)
-        machine_flush(machine_stale(pcpu_online, frame_of(w->in[n - 1])->stamp), FLUSH_ALL, 0);
+        flush_tlbs(machine_stale(pcpu_online, frame_of(w->in[n - 1])->stamp), FLUSH_ALL, 0);
     lock(&d->lock);
     for (unsigned i = 0; i < n; i++)
         assign_instead(d, w->in[i], w->was[i]);

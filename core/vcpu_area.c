@@ -3,6 +3,7 @@
 #include "core/vcpu_area.h"
 
 #include "core/domain.h"
+#include "core/flush.h"
 #include "core/frame.h"
 #include "core/guest.h"
 #include "core/pcpu.h"
@@ -140,6 +141,6 @@ void vcpu_areas_drop(struct vcpu *v)
      * A sender on another CPU may have read the old v->info and be about to set a bit there. Sending does not
      * wait for anything in between, so a CPU that has answered a flush is through.
      */
-    machine_flush(pcpu_online, FLUSH_PAGE, 0);
+    flush_tlbs(pcpu_online, FLUSH_PAGE, 0);
     frame_put_type(info);
 }

@@ -21,6 +21,7 @@
 #include "boot/parse/cmdline.h"
 #include "core/cpumask.h"
 #include "core/domain.h"
+#include "core/flush.h"
 #include "core/frame.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -133,7 +134,7 @@ void machine_root_changed(mfn_t root)
     }
     others &= ~cpumask_of(this_pcpu()->id);
     if (others)
-        machine_flush(others, FLUSH_ALL, 0);
+        flush_tlbs(others, FLUSH_ALL, 0);
 }
 
 /* ---- The check ---- */

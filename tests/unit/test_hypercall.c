@@ -197,6 +197,45 @@ static void a_multicall_continues_inside(void **state)
     hosted_check();
 }
 
+/* Other CPUs are made to stop for each: not thousands of times an entry. */
+static void flushes_have_their_price(void **state)
+{
+    struct mmuext_op *op = args;
+    unsigned n = PAGE_SIZE / sizeof(*op);
+
+    a.d->dirty_cpus |= 2;
+    for (unsigned i = 0; i < n; i++)
+        op[i] = (struct mmuext_op){ .cmd = i % 2 ? MMUEXT_TLB_FLUSH_ALL : MMUEXT_INVLPG_ALL, .arg1.linear_addr = VA(7) };
+    assert_int_equal(call(__HYPERVISOR_mmuext_op, VA(ARGS), n, 0, DOMID_SELF), 0);
+    assert_true(calls > n / 64);
+    a.d->privileges = PRIV_ALL;
+    for (unsigned i = 0; i < n; i++)
+        op[i].cmd = MMUEXT_FLUSH_CACHE;
+    assert_int_equal(call(__HYPERVISOR_mmuext_op, VA(ARGS), n, 0, DOMID_SELF), 0);
+    assert_int_equal(calls, n);
+    a.d->privileges = 0;
+    a.d->dirty_cpus &= ~2ull;
+}
+
+/* An entry of a table by its address, with a flush of all CPUs each time. */
+static void flushes_of_one_page_too(void **state)
+{
+    struct multicall_entry *e = args;
+    unsigned n = PAGE_SIZE / sizeof(*e);
+
+    a.d->dirty_cpus |= 2;
+    memset(e, 0, PAGE_SIZE);
+    for (unsigned i = 0; i < n; i++) {
+        e[i].op = __HYPERVISOR_update_va_mapping;
+        e[i].args[0] = VA(22);
+        e[i].args[1] = pte_make(a.m[22].n, i % 2 ? RW : RO);
+        e[i].args[2] = UVMF_INVLPG | UVMF_ALL;
+    }
+    assert_int_equal(call_of(a.v, BUDGET_UNITS / 8, __HYPERVISOR_multicall, VA(ARGS), n, 0, 0), 0);
+    assert_true(calls >= n / 8);
+    a.d->dirty_cpus &= ~2ull;
+}
+
 /* ---- Anything ---- */
 
 static uint64_t seed = 88172645463325252ull;
@@ -256,6 +295,8 @@ int main(void)
         GUEST_TEST(multicalls_write_each_result),
         GUEST_TEST(continuations_give_the_same),
         GUEST_TEST(a_multicall_continues_inside),
+        GUEST_TEST(flushes_have_their_price),
+        GUEST_TEST(flushes_of_one_page_too),
         GUEST_TEST(any_call_with_any_arguments),
     };
 
