@@ -83,6 +83,7 @@ struct vcpu {
 
     /* ---- Shared pages ---- */
     struct vcpu_info *info;        /* [v] in the shared info page, or in a frame of the guest's own (info_mfn) */
+    struct vcpu_info no_info;      /* ... or here: one beyond that page, until it registers a place. No guest sees it */
     mfn_t info_mfn;                /* the reference held for it; MFN_NONE while in the shared info page */
     struct guest_area { mfn_t mfn[2]; uint32_t offset; uint64_t va; } runstate_area, time_area; /* AREA lock; core/vcpu_area.h */
     struct lock area_lock;         /* class AREA: both areas, info->time, time_version */

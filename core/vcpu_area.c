@@ -10,16 +10,11 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
-/*
- * What a vCPU beyond the shared info page has until it registers its own: events stay masked there for ever.
- */
-static struct vcpu_info nowhere = { .evtchn_upcall_mask = 1 };
-
 struct vcpu_info *vcpu_info_home(struct vcpu *v)
 {
     struct shared_info *s = v->domain->shared;
 
-    return s && v->id < XEN_LEGACY_MAX_VCPUS ? &s->vcpu_info[v->id] : &nowhere;
+    return s && v->id < XEN_LEGACY_MAX_VCPUS ? &s->vcpu_info[v->id] : &v->no_info;
 }
 
 void area_words_of(struct area_words *out, void *at, unsigned n)
@@ -88,10 +83,7 @@ int vcpu_area_set(struct vcpu *v, struct guest_area *a, uint64_t va, size_t size
  */
 static void info_move(struct vcpu *v, struct vcpu_info *to)
 {
-    if (v->info == &nowhere) /* what is in there is not of this domain */
-        *to = (struct vcpu_info){ .evtchn_upcall_mask = 1 };
-    else
-        memcpy(to, v->info, sizeof(*to));
+    memcpy(to, v->info, sizeof(*to));
     __atomic_store_n(&v->info, to, __ATOMIC_SEQ_CST);
     __atomic_store_n(&to->evtchn_pending_sel, ~0ul, __ATOMIC_SEQ_CST);
     __atomic_store_n(&to->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);

@@ -40,7 +40,7 @@ int vcpu_info_register(struct vcpu *v, mfn_t m, uint32_t offset);
 /* Puts all of these and leaves v->info in the shared info page. v is off its CPU and stays there. */
 void vcpu_areas_drop(struct vcpu *v);
 
-/* v's slot in the shared info page, or a page of nobody's for a vCPU that has none there. */
+/* v's slot in the shared info page, or v->no_info for a vCPU that has none there. */
 struct vcpu_info *vcpu_info_home(struct vcpu *v);
 
 #endif

@@ -78,6 +78,7 @@ void vcpu_run_init(struct vcpu *v)
     lock_init(&v->area_lock, LOCK_AREA);
     v->runstate_area = v->time_area = (struct guest_area){ .mfn = { MFN_NONE, MFN_NONE } };
     v->info_mfn = MFN_NONE;
+    v->no_info.evtchn_upcall_mask = 1;
     v->info = vcpu_info_home(v);
     timer_init(&v->singleshot, singleshot_due, v, cpu);
     timer_init(&v->periodic, periodic_due, v, cpu);

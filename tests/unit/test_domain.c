@@ -265,6 +265,35 @@ static void a_shutdown_is_told_once_and_can_be_undone(void **state)
     hosted_check();
 }
 
+/* One fault's address, or that events are open, is not for another vCPU, and not for another domain. */
+static void vcpus_beyond_the_shared_info_page_share_nothing(void **state)
+{
+    struct domain_config c[] = { config(3), config(4) };
+    struct domain *d[2];
+    struct vcpu *v[3];
+
+    for (unsigned i = 0; i < 2; i++) {
+        c[i].max_vcpus = XEN_LEGACY_MAX_VCPUS + 2;
+        assert_int_equal(domain_create(&c[i], &d[i]), 0);
+        assert_int_equal(domain_alloc_vcpus(d[i], c[i].max_vcpus), 0);
+    }
+    v[0] = d[0]->vcpu[XEN_LEGACY_MAX_VCPUS];
+    v[1] = d[0]->vcpu[XEN_LEGACY_MAX_VCPUS + 1];
+    v[2] = d[1]->vcpu[XEN_LEGACY_MAX_VCPUS];
+    assert_int_equal(v[0]->info->evtchn_upcall_mask, 1);
+    v[0]->info->arch.cr2 = 0x5678;
+    v[0]->info->evtchn_upcall_mask = 0;
+    v[0]->info->evtchn_upcall_pending = 1;
+    for (unsigned i = 1; i < 3; i++) {
+        assert_int_equal(v[i]->info->arch.cr2, 0);
+        assert_int_equal(v[i]->info->evtchn_upcall_mask, 1);
+        assert_int_equal(v[i]->info->evtchn_upcall_pending, 0);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        kill_it(d[i]);
+    hosted_check();
+}
+
 static jmp_buf end;
 static enum machine_end how_it_ended;
 
@@ -301,6 +330,7 @@ int main(void)
         cmocka_unit_test(dying_domains_get_nothing_new),
         cmocka_unit_test(no_memory_at_any_point_of_its_making),
         cmocka_unit_test(a_shutdown_is_told_once_and_can_be_undone),
+        cmocka_unit_test(vcpus_beyond_the_shared_info_page_share_nothing),
         cmocka_unit_test(a_machine_ends_with_its_control_domain),
     };
 

@@ -195,14 +195,6 @@ static void vcpu_info_moves_once_with_its_content_and_everything_pending(void **
     assert_int_equal(fake_refs[8], 0);
     assert_int_equal(vcpu_info_register(&v, mfn(9), PAGE_SIZE - 64), 0);
     vcpu_areas_drop(&v);
-    /* One beyond the shared info page starts with events masked, and learns nothing of others like it. */
-    v.id = XEN_LEGACY_MAX_VCPUS;
-    v.info = vcpu_info_home(&v);
-    v.info->arch.cr2 = 0x5678;
-    assert_int_equal(vcpu_info_register(&v, mfn(9), 0), 0);
-    assert_int_equal(v.info->arch.cr2, 0);
-    assert_int_equal(v.info->evtchn_upcall_mask, 1);
-    vcpu_areas_drop(&v);
     fake_machine_end();
 }
 
