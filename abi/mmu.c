@@ -22,8 +22,11 @@
 
 /* ---- Whose tables, whose frames ---- */
 
-/* A domain named in a call: itself, one that it may control, or the pseudo-domains; with a reference (domain_put). */
-static struct domain *named(struct hypercall *hc, unsigned id, int *err)
+/*
+ * Whose frames are to be mapped: the caller's, those of one that it may control, or of a pseudo-domain; with a reference
+ * (domain_put). Page tables have no pseudo-domain as owner.
+ */
+static struct domain *frames_of(struct hypercall *hc, unsigned id, int *err)
 {
     if (id == DOMID_IO || id == DOMID_XEN) {
         struct domain *d = id == DOMID_IO ? &dom_io : &dom_xen;
@@ -140,10 +143,10 @@ long do_mmu_update(struct hypercall *hc)
     int err;
     long rc = 0;
 
-    from = named(hc, foreign & 0xffff, &err);
+    from = frames_of(hc, foreign & 0xffff, &err);
     if (!from)
         return err;
-    owner = foreign >> 16 ? named(hc, (foreign >> 16) - 1, &err) : (domain_ref(hc->d), hc->d);
+    owner = domain_target(hc->d, foreign >> 16 ? (domid_t)((foreign >> 16) - 1) : DOMID_SELF, &err);
     if (!owner) {
         domain_put(from);
         return err;
@@ -235,7 +238,7 @@ long do_update_va_mapping(struct hypercall *hc)
 long do_update_va_mapping_otherdomain(struct hypercall *hc)
 {
     int err;
-    struct domain *from = named(hc, (uint16_t)hc->arg[3], &err);
+    struct domain *from = frames_of(hc, (uint16_t)hc->arg[3], &err);
     long rc;
 
     if (!from)
@@ -346,7 +349,7 @@ long do_mmuext_op(struct hypercall *hc)
     int err;
     long rc = 0;
 
-    d = named(hc, (uint16_t)hc->arg[3], &err);
+    d = domain_target(hc->d, (domid_t)hc->arg[3], &err);
     if (!d)
         return err;
     while (b.count && rc == 0) {

@@ -197,6 +197,29 @@ static void a_multicall_continues_inside(void **state)
     hosted_check();
 }
 
+/* The hypervisor's frames may be mapped by who controls the machine, but are nobody's tables. */
+static void pseudo_domains_own_no_tables(void **state)
+{
+    static const domid_t pseudo[] = { DOMID_IO, DOMID_XEN };
+    uint64_t *page = hv_pages(0);
+    mfn_t m = machine_frame_mfn(page);
+
+    a.d->privileges = PRIV_ALL;
+    for (unsigned i = 0; i < ARRAY_SIZE(pseudo); i++) {
+        struct mmu_update *u = args;
+        struct mmuext_op *op = args;
+
+        *u = (struct mmu_update){ .ptr = mfn_maddr(m), .val = 7 };
+        assert_int_equal(call(__HYPERVISOR_mmu_update, VA(ARGS), 1, 0, (pseudo[i] + 1u) << 16 | DOMID_SELF), -ESRCH);
+        *op = (struct mmuext_op){ .cmd = MMUEXT_PIN_L1_TABLE, .arg1.mfn = m.n };
+        assert_int_equal(call(__HYPERVISOR_mmuext_op, VA(ARGS), 1, 0, pseudo[i]), -ESRCH);
+        assert_int_equal(page[0], 0);
+        hosted_check();
+    }
+    a.d->privileges = 0;
+    hv_pages_free(page, 0);
+}
+
 /* Other CPUs are made to stop for each: not thousands of times an entry. */
 static void flushes_have_their_price(void **state)
 {
@@ -295,6 +318,7 @@ int main(void)
         GUEST_TEST(multicalls_write_each_result),
         GUEST_TEST(continuations_give_the_same),
         GUEST_TEST(a_multicall_continues_inside),
+        GUEST_TEST(pseudo_domains_own_no_tables),
         GUEST_TEST(flushes_have_their_price),
         GUEST_TEST(flushes_of_one_page_too),
         GUEST_TEST(any_call_with_any_arguments),
