@@ -201,7 +201,7 @@ static long machphys_list(struct hypercall *hc)
 {
     struct xen_machphys_mfn_list l;
     guest_ptr_t at = gptr(hc->arg[1]);
-    uint64_t chunks = DIV_ROUNDUP(frame_count * 8, 2ul << 20), i;
+    uint64_t chunks = m2p_chunks(), i;
 
     if (guest_read(&l, at, sizeof(l)))
         return -EFAULT;

@@ -11,4 +11,18 @@
 static inline void m2p_set(mfn_t m, uint64_t pfn) { machine_m2p()[m.n] = pfn; }
 static inline uint64_t m2p_get(mfn_t m)           { return machine_m2p()[m.n]; }
 
+/* It lies in so many pieces of M2P_CHUNK contiguous frames, which machine_m2p_chunk() names. */
+#define M2P_CHUNK 512u
+static inline uint64_t m2p_chunks(void) { return DIV_ROUNDUP(frame_count * sizeof(uint64_t), M2P_CHUNK * PAGE_SIZE); }
+
+/* Is m one of the table's own frames? */
+static inline bool m2p_holds(mfn_t m)
+{
+    for (uint64_t i = 0; i < m2p_chunks(); i++) {
+        if (m.n - machine_m2p_chunk((unsigned)i).n < M2P_CHUNK)
+            return true;
+    }
+    return false;
+}
+
 #endif

@@ -17,6 +17,7 @@
 #include "core/domain.h"
 #include "core/guest.h"
 #include "core/log.h"
+#include "core/m2p.h"
 #include "core/vcpu.h"
 #include "lib/errno.h"
 #include "x86/model/desc.h"
@@ -53,7 +54,8 @@ static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
         *entry &= ~PTE_CACHE; /* RAM is write-back for those without devices */
     if (!frame_get(m, from->id))
         return e & PTE_RW ? -EBUSY : -EINVAL;
-    if (from->id == DOMID_XEN && (e & PTE_RW)) {
+    /* Of the hypervisor's frames only what all may read: it waits for references to others to go before it frees them. */
+    if (from->id == DOMID_XEN && (e & PTE_RW || !m2p_holds(m))) {
         frame_put(m);
         return -EINVAL;
     }

@@ -13,8 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define M2P_CHUNK 512u
-
 static uint8_t *ram;
 static uint64_t *m2p;
 static bool *poisoned;

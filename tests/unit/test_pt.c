@@ -344,6 +344,7 @@ static void a_compared_write_is_all_or_nothing(void **state)
 static void foreign_frames_need_their_owner_named(void **state)
 {
     struct frame *f = frame_of(b.m[9]);
+    void *page = hv_pages(0);
 
     guest_tables(&a, 8);
     assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
@@ -353,11 +354,14 @@ static void foreign_frames_need_their_owner_named(void **state)
     hosted_check();
     assert_int_equal(f->refs & REFS_COUNT, 2);
     assert_int_equal(f->type & TYPE_COUNT, 1);
-    /* The hypervisor's own: to read only. */
+    /* The hypervisor's own: the machine-to-phys table, to read only. */
     assert_true(refused(pt_set(a.v, a.m[3], 31, pte_make(machine_m2p_chunk(0).n, RW), a.d, &dom_xen, false)));
     assert_int_equal(pt_set(a.v, a.m[3], 31, pte_make(machine_m2p_chunk(0).n, RO), a.d, &dom_xen, false), 0);
     hosted_check();
     assert_int_equal(pt_set(a.v, a.m[3], 31, 0, a.d, a.d, false), 0);
+    assert_true(refused(pt_set(a.v, a.m[3], 31, pte_make(machine_frame_mfn(page).n, RO), a.d, &dom_xen, false)));
+    hosted_check();
+    hv_pages_free(page, 0);
     /* b dies first: the frame stays until a lets go (no_guests, in that order). */
 }
 
