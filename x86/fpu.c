@@ -4,17 +4,27 @@
 
 #include "lib/string.h"
 #include "x86/asm.h"
+#include "x86/model/leaks.h"
 #include "x86/traps.h"
 
 #define XCR0_ALLOWED 0xe7ull /* x87, SSE, AVX, AVX-512 */
 
-static bool has_xsave;
+static bool has_xsave, leaves_pointers;
 static uint64_t xcr0_max = 3;
 static size_t area_size = 512;
+
+static bool cpu_leaves_pointers(void)
+{
+    struct cpuid_regs r = cpuid(0, 0);
+    bool has_ext = cpuid(0x80000000, 0).eax >= 0x80000008;
+
+    return fxrstor_leaves_pointers(r.ebx, r.ecx, r.edx, has_ext ? cpuid(0x80000008, 0).ebx : 0);
+}
 
 void fpu_init_cpu(void)
 {
     clts();
+    leaves_pointers = cpu_leaves_pointers();
     has_xsave = cpuid(1, 0).ecx & (1u << 26);
     if (has_xsave) {
         struct cpuid_regs r = cpuid(0xd, 0);
@@ -53,8 +63,18 @@ void fpu_save(void *area)
     }
 }
 
+/* The last x87 instruction and operand become ones of ours, the same for all: loading will not replace them. */
+static void forget_pointers(void)
+{
+    static const int32_t zero;
+
+    __asm__ volatile("fnclex; emms; fildl %0" : : "m"(zero));
+}
+
 void fpu_load(void *area, uint64_t xcr0)
 {
+    if (leaves_pointers)
+        forget_pointers();
     if (has_xsave)
         xsetbv(0, xcr0_max);
     if (has_xsave ? xrstor_safe(area, ~0ull) : fxrstor_safe(area)) {

@@ -28,7 +28,7 @@
 #include "core/vcpu.h"
 #include "x86/asm.h"
 #include "x86/mm.h"
-#include "x86/model/meltdown.h"
+#include "x86/model/leaks.h"
 #include "x86/model/msr.h"
 #include "x86/model/pte.h"
 
