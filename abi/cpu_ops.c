@@ -3,6 +3,7 @@
 #include "abi/handlers.h"
 #include "abi/hypercall.h"
 #include "core/bounce.h"
+#include "core/budget.h"
 #include "core/pt.h"
 #include "core/vcpu_tables.h"
 #include "lib/string.h"
@@ -27,6 +28,7 @@ long do_set_trap_table(struct hypercall *hc)
     for (unsigned n = 0; n < 256; n++, at += sizeof(struct trap_info)) {
         struct trap_info t;
 
+        budget_take(1);
         if (guest_read(&t, gptr(at), sizeof(t)))
             return -EFAULT;
         if (!t.address)
@@ -127,6 +129,7 @@ long do_update_descriptor(struct hypercall *hc)
     uint64_t maddr = hc->arg[0], desc = hc->arg[1];
     mfn_t m = maddr_mfn(maddr);
     enum frame_type type = TYPE_WRITABLE;
+    int rc;
 
     if ((maddr & 7) || !desc_fix(&desc))
         return refuse(hc->v, -EINVAL, "descriptor %#lx at %#lx", hc->arg[1], maddr);
@@ -134,9 +137,10 @@ long do_update_descriptor(struct hypercall *hc)
         return -EINVAL;
     if (type_of(frame_of(m)->type) == TYPE_SEG)
         type = TYPE_SEG;
-    if (type_get(hc->d, m, type)) {
+    rc = type_get(hc->d, m, type);
+    if (rc) {
         frame_put(m);
-        return refuse(hc->v, -EINVAL, "descriptor at %#lx: the page is in use as something else", maddr);
+        return rc == -ERESTART ? rc : refuse(hc->v, -EINVAL, "descriptor at %#lx: in a page of another use", maddr);
     }
     WRITE_ONCE(((uint64_t *)machine_frame(m))[(maddr & (PAGE_SIZE - 1)) / 8], desc);
     frame_put_type(m);

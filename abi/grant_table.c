@@ -189,6 +189,7 @@ static int16_t list_frames(struct domain *d, bool status, unsigned nr, guest_ptr
 
     for (unsigned i = 0; i < nr; i++) {
         frame = grants_frame(d, status, i).n;
+        budget_take(1);
         if (guest_write(gptr_plus(list, i * sizeof(frame)), &frame, sizeof(frame)))
             return GNTST_bad_virt_addr;
     }

@@ -229,6 +229,7 @@ static long acquire_grants(struct hypercall *hc, struct domain *d, const struct 
         mfn_t m;
         int rc = idx < r->frame || idx > ~0u ? -EINVAL : grants_resource(d, status, (unsigned)idx, &m);
 
+        budget_take(1);
         if (rc)
             return rc;
         if (guest_write(gptr_plus(handle_ptr(r->frame_list), i * sizeof(xen_pfn_t)), &m.n, sizeof(m.n)))

@@ -253,13 +253,17 @@ long do_update_va_mapping_otherdomain(struct hypercall *hc)
 /* Clears a page of the caller's, or copies one over it. */
 static long page_fill(struct hypercall *hc, mfn_t to, const mfn_t *from)
 {
+    long rc;
+
     if (from && !frame_get(*from, hc->d->id))
         return -EINVAL;
-    if (frame_get_type(hc->d, to, TYPE_WRITABLE)) {
+    rc = frame_get_type(hc->d, to, TYPE_WRITABLE);
+    if (rc) {
         if (from)
             frame_put(*from);
-        return -EINVAL;
+        return rc;
     }
+    budget_take(16);
     if (from)
         memcpy(machine_frame(to), machine_frame(*from), PAGE_SIZE);
     else

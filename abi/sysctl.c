@@ -3,6 +3,7 @@
 #include "abi/sysctl.h"
 
 #include "abi/domctl.h"
+#include "core/budget.h"
 #include "core/keys.h"
 #include "core/pcpu.h"
 
@@ -28,6 +29,8 @@ long do_sysctl(struct hypercall *hc)
 
 /* ---- Domains ---- */
 
+#define INFO_UNITS 32u /* what one domain of a list costs, and one more for each vCPU */
+
 /* By ascending id from the first asked for; those that are dying are listed too. */
 long sysctl_getdomaininfolist(struct hypercall *hc, void *arg)
 {
@@ -42,9 +45,11 @@ long sysctl_getdomaininfolist(struct hypercall *hc, void *arg)
             break;
         domctl_info(d, &info);
         next = (domid_t)(d->id + 1);
+        budget_take(INFO_UNITS + d->max_vcpus);
         domain_put(d);
         if (guest_write(gptr_plus(handle_ptr(l->buffer), l->num_domains * sizeof(info)), &info, sizeof(info)))
             return -EFAULT;
+        budget_renew();
     }
     return 0;
 }

@@ -24,4 +24,16 @@ static inline bool budget_take(unsigned n)
 
 static inline bool budget_spent(void) { return this_pcpu()->budget == 0; }
 
+/*
+ * For the few calls that can't stop and come back, as the ABI has no place to note how far they came: with the budget
+ * spent, pending interrupts have their turn, and the next budget begins. No lock held.
+ */
+static inline void budget_renew(void)
+{
+    if (budget_spent()) {
+        machine_interrupts();
+        budget_reset();
+    }
+}
+
 #endif

@@ -2,6 +2,7 @@
 /* A vCPU's GDT and LDT. Each frame holds a general and a SEG type reference from here on until it is replaced. */
 #include "core/vcpu_tables.h"
 
+#include "core/budget.h"
 #include "core/domain.h"
 #include "core/pcpu.h"
 #include "core/pt.h"
@@ -26,9 +27,12 @@ int vcpu_set_gdt(struct vcpu *v, const uint64_t *frames, unsigned ents)
     for (unsigned i = 0; i < GDT_GUEST_PAGES; i++)
         new[i] = MFN_NONE;
     for (unsigned i = 0; i < n; i++) {
-        if (frame_get_type(v->domain, mfn(frames[i]), TYPE_SEG)) {
+        int rc = frame_get_type(v->domain, mfn(frames[i]), TYPE_SEG);
+
+        budget_take(1);
+        if (rc) {
             put_all(new, i);
-            return -EINVAL;
+            return rc;
         }
         new[i] = mfn(frames[i]);
     }
@@ -62,8 +66,10 @@ int vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned ents)
         return -EINVAL;
     for (unsigned i = 0; i < LDT_PAGES; i++)
         new[i] = MFN_NONE;
-    for (unsigned i = 0; i < DIV_ROUNDUP(ents, 512); i++)
+    for (unsigned i = 0; i < DIV_ROUNDUP(ents, 512); i++) {
         (void)ldt_page(v, va + i * PAGE_SIZE, &new[i]);
+        budget_take(1);
+    }
     for (unsigned i = 0; i < LDT_PAGES; i++) {
         old[i] = v->ldt[i];
         v->ldt[i] = new[i];

@@ -16,6 +16,7 @@
 #include <xen/event_channel.h>
 #include <xen/memory.h>
 #include <xen/sched.h>
+#include <xen/sysctl.h>
 #include <xen/version.h>
 
 enum { PAGES = 64, ARGS = 20, MORE = 21 }; /* two pages for arguments */
@@ -259,6 +260,54 @@ static void flushes_of_one_page_too(void **state)
     a.d->dirty_cpus &= ~2ull;
 }
 
+/* Tables of descriptors are looked at as a whole when they are first used so. */
+static void descriptor_tables_have_their_price(void **state)
+{
+    struct mmuext_op *op = args;
+    struct hypercall hc = { .v = a.v, .d = a.d, .nr = __HYPERVISOR_mmuext_op, .arg = { VA(ARGS), 1, 0, DOMID_SELF } };
+
+    for (unsigned i = 24; i < 28; i++)
+        assert_int_equal(call(__HYPERVISOR_update_va_mapping, VA(i), pte_make(a.m[i].n, RO), 0, 0), 0);
+    *op = (struct mmuext_op){ .cmd = MMUEXT_SET_LDT, .arg1.linear_addr = VA(24), .arg2.nr_ents = 4 * 512 };
+    budget_reset();
+    assert_int_equal(hypercall_run(&hc), 0);
+    assert_int_equal(type_of(frame_of(a.m[27])->type), TYPE_SEG);
+    assert_true(this_pcpu()->budget <= BUDGET_UNITS - 4 * PT_ENTRIES / 8);
+    budget_reset();
+    hosted_check();
+}
+
+static unsigned interrupts;
+static void interrupt(void) { interrupts++; }
+
+/* It has no place to note how far it came. */
+static void a_long_list_lets_interrupts_in(void **state)
+{
+    enum { DOMAINS = 20 };
+    struct xen_sysctl *op = args;
+    struct xen_domctl_getdomaininfo *info = machine_frame(a.m[MORE]);
+    struct guest more[DOMAINS];
+
+    for (unsigned i = 0; i < DOMAINS; i++)
+        guest_create(&more[i], (domid_t)(10 + i), 0, 1);
+    a.d->privileges = PRIV_ALL;
+    *op = (struct xen_sysctl){ .cmd = XEN_SYSCTL_getdomaininfolist, .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
+    op->u.getdomaininfolist.max_domains = PAGE_SIZE / sizeof(*info);
+    set_xen_guest_handle(op->u.getdomaininfolist.buffer, (void *)VA(MORE));
+    host_interrupt = interrupt;
+    interrupts = 0;
+    assert_int_equal(call_of(a.v, 100, __HYPERVISOR_sysctl, VA(ARGS), 0, 0, 0), 0);
+    host_interrupt = NULL;
+    assert_int_equal(op->u.getdomaininfolist.num_domains, DOMAINS + 2);
+    assert_int_equal(info[DOMAINS + 1].domain, 10 + DOMAINS - 1);
+    assert_true(interrupts > 0);
+    a.d->privileges = 0;
+    for (unsigned i = 0; i < DOMAINS; i++)
+        guest_destroy(&more[i], control.v, BUDGET_UNITS);
+    host_run(a.v);
+    hosted_check();
+}
+
 /* ---- Anything ---- */
 
 static uint64_t seed = 88172645463325252ull;
@@ -321,6 +370,8 @@ int main(void)
         GUEST_TEST(pseudo_domains_own_no_tables),
         GUEST_TEST(flushes_have_their_price),
         GUEST_TEST(flushes_of_one_page_too),
+        GUEST_TEST(descriptor_tables_have_their_price),
+        GUEST_TEST(a_long_list_lets_interrupts_in),
         GUEST_TEST(any_call_with_any_arguments),
     };
 
