@@ -46,7 +46,12 @@ static long get_features(struct hypercall *hc, guest_ptr_t at)
         return -EFAULT;
     if (fi.submap_idx)
         return -EINVAL;
-    fi.submap = 1u << XENFEAT_mmu_pt_update_preserve_ad | 1u << XENFEAT_highmem_assist | 1u << XENFEAT_gnttab_map_avail_bits;
+    /* There is one memory node, so whichever it names it gets; and a PV domain's frame numbers are the machine's. */
+    fi.submap = 1u << XENFEAT_mmu_pt_update_preserve_ad | 1u << XENFEAT_highmem_assist |
+                1u << XENFEAT_gnttab_map_avail_bits | 1u << XENFEAT_memory_op_vnode_supported |
+                1u << XENFEAT_direct_mapped;
+    if (hc->d->vm_assist & 1u << VMASST_TYPE_pae_extended_cr3)
+        fi.submap |= 1u << XENFEAT_pae_pgdir_above_4gb;
     if (hc->d == dom0)
         fi.submap |= 1u << XENFEAT_dom0;
     return guest_write(at, &fi, sizeof(fi)) ? -EFAULT : 0;

@@ -91,6 +91,8 @@ TEST(features)
     EXPECT(f.submap & (1u << XENFEAT_gnttab_map_avail_bits));
     EXPECT(!(f.submap & (1u << XENFEAT_writable_page_tables)));
     EXPECT(!(f.submap & (1u << XENFEAT_auto_translated_physmap)));
+    EXPECT(f.submap & (1u << XENFEAT_memory_op_vnode_supported));
+    EXPECT(f.submap & (1u << XENFEAT_direct_mapped));
     EXPECT_EQ(!!(f.submap & (1u << XENFEAT_dom0)), is_dom0());
     obs("submap0", (long)f.submap);
 

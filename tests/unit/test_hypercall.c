@@ -87,6 +87,19 @@ static void privileges_come_before_arguments(void **state)
     assert_int_equal(call(__HYPERVISOR_sysctl, 1, 0, 0, 0), -EPERM);
 }
 
+/* As Debian's hypervisor has them for a PV guest. */
+static void features(void **state)
+{
+    struct xen_feature_info *f = args;
+
+    *f = (struct xen_feature_info){ .submap = ~0u };
+    assert_int_equal(call(__HYPERVISOR_xen_version, XENVER_get_features, VA(ARGS), 0, 0), 0);
+    assert_int_equal(f->submap, 0x220e0);
+    assert_int_equal(call(__HYPERVISOR_vm_assist, VMASST_CMD_enable, VMASST_TYPE_pae_extended_cr3, 0, 0), 0);
+    assert_int_equal(call(__HYPERVISOR_xen_version, XENVER_get_features, VA(ARGS), 0, 0), 0);
+    assert_int_equal(f->submap, 0x220f0);
+}
+
 static void pointers_are_the_guests_own(void **state)
 {
     static const uint64_t bad[] = { 0x800000000000ull, HV_VADDR_START, HV_VADDR_END - 8, 0xffffffffffffffffull, VA(1000),
@@ -362,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GUEST_TEST(unknown_numbers),
         GUEST_TEST(privileges_come_before_arguments),
+        GUEST_TEST(features),
         GUEST_TEST(pointers_are_the_guests_own),
         GUEST_TEST(arguments_are_read_once),
         GUEST_TEST(multicalls_write_each_result),
