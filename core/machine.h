@@ -43,6 +43,9 @@ mfn_t machine_m2p_chunk(unsigned i);
 extern struct e820entry *machine_e820;
 extern unsigned machine_e820_count;
 
+/* A not-present entry of a page table lets who runs on it read what the L1 cache has of its address (L1TF). Fixed at boot. */
+extern bool machine_leaks_l1;
+
 /* Fills the hypervisor's slots (256-271) of a root table. */
 void machine_root_init(uint64_t *root);
 

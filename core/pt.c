@@ -35,6 +35,18 @@ static unsigned level_of(enum frame_type type) { return (unsigned)(type - TYPE_L
 /* ---- The references of one entry ---- */
 
 /*
+ * An entry that is not present holds nothing. On a CPU with L1TF a guest would read the memory of others by it: there is
+ * no other value to store instead, as it reads its tables itself, so the entry is refused. Who controls the machine may
+ * map all memory anyway.
+ */
+static int opaque_get(struct domain *pt, uint64_t e)
+{
+    if (likely(!machine_leaks_l1) || domain_may(pt, PRIV_CONTROL))
+        return 0;
+    return pte_names_ram(e, machine_maddr_bits(), frame_count) ? -EINVAL : 0;
+}
+
+/*
  * Takes what an L1 entry needs and makes it fit for the hardware. `pt`: owner of the table; frames are `from`'s.
  * -EPERM: not RAM, and not for this domain. -EBUSY: writable, and in use as a table or by somebody else.
  */
@@ -44,7 +56,7 @@ static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
     mfn_t m = mfn(pte_mfn(e));
 
     if (!(e & PTE_P))
-        return 0;
+        return opaque_get(pt, e);
     if (!pte_flags_ok(e, 1))
         return -EINVAL;
     *entry = pte_for_hardware(e);
@@ -88,7 +100,7 @@ static int upper_get(struct domain *d, uint64_t *entry, unsigned level)
     uint64_t e = *entry;
 
     if (!(e & PTE_P))
-        return 0;
+        return opaque_get(d, e);
     if (!pte_flags_ok(e, level))
         return -EINVAL;
     *entry = pte_for_hardware(e);

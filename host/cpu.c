@@ -88,6 +88,7 @@ void machine_kick(unsigned cpu) { host_kicks[cpu]++; }
 void machine_idle(void) { sched_yield(); }
 void machine_flush_caches(void) { }
 const struct cpu_policies *machine_cpu_policies(void) { return &policies; }
+bool machine_leaks_l1;
 unsigned machine_maddr_bits(void) { return 40; }
 
 uint64_t machine_tsc(void) { return host_tsc; }

@@ -35,6 +35,7 @@
 #define ENTRY_TEXT (PTE_P | PTE_A)
 #define ENTRY_DATA (PTE_P | PTE_A | PTE_NX)
 
+bool machine_leaks_l1;
 static bool for_dom0, for_domu;
 static const void *idt_page;
 
@@ -57,6 +58,7 @@ void xpti_init(const struct boot_options *o)
 {
     bool leaks = cpu_leaks();
 
+    machine_leaks_l1 = leaks;
     for_dom0 = decide(o->xpti_dom0, leaks);
     for_domu = decide(o->xpti_domu, leaks);
     hv_log(LOG_INFO, "XPTI: dom0 %s, domU %s; this CPU %s it", for_dom0 ? "on" : "off",

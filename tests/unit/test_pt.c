@@ -365,6 +365,35 @@ static void foreign_frames_need_their_owner_named(void **state)
     /* b dies first: the frame stays until a lets go (no_guests, in that order). */
 }
 
+/* A CPU with L1TF reads by it: whoever has it in a table, at any level, and however it got there. */
+static void addresses_of_memory_are_not_for_entries_that_are_not_present(void **state)
+{
+    const uint64_t bad = pte_make(b.m[9].n, PTE_RW), good = pte_make(~b.m[9].n, 0x100);
+    uint64_t *l1 = machine_frame(a.m[3]), old;
+
+    guest_start(&a, 8);
+    for (unsigned table = 0; table < 4; table++)
+        assert_int_equal(pt_set(a.v, a.m[table], 20, bad, a.d, a.d, false), 0);
+    machine_leaks_l1 = true;
+    for (unsigned table = 0; table < 4; table++) {
+        assert_int_equal(pt_set(a.v, a.m[table], 20, bad + 8, a.d, a.d, false), -EINVAL);
+        assert_int_equal(pt_set(a.v, a.m[table], 20, good, a.d, a.d, false), 0);
+        assert_int_equal(((uint64_t *)machine_frame(a.m[table]))[20], good);
+    }
+    old = l1[20];
+    assert_int_equal(pt_cmpxchg_l1(a.d, a.m[3], 20, &old, bad), -EINVAL);
+    assert_int_equal(l1[20], good);
+    ((uint64_t *)machine_frame(a.m[10]))[7] = bad;
+    assert_int_equal(type_pin(a.d, a.m[10], TYPE_L1), -EINVAL);
+    ((uint64_t *)machine_frame(a.m[10]))[7] = good;
+    assert_int_equal(type_pin(a.d, a.m[10], TYPE_L1), 0);
+    a.d->privileges = PRIV_ALL;
+    assert_int_equal(pt_set(a.v, a.m[3], 20, bad, a.d, a.d, false), 0);
+    a.d->privileges = 0;
+    machine_leaks_l1 = false;
+    hosted_check();
+}
+
 static void grant_mappings_have_references_of_their_own(void **state)
 {
     uint64_t entry = pte_make(b.m[9].n, RW), at = mfn_maddr(a.m[3]) + 8 * 8;
@@ -542,6 +571,7 @@ int main(void)
         GUEST_TEST(accessed_and_dirty_survive),
         GUEST_TEST(a_compared_write_is_all_or_nothing),
         GUEST_TEST(foreign_frames_need_their_owner_named),
+        GUEST_TEST(addresses_of_memory_are_not_for_entries_that_are_not_present),
         GUEST_TEST(grant_mappings_have_references_of_their_own),
         GUEST_TEST(stale_translations_are_flushed_before_a_frame_changes),
         GUEST_TEST(a_root_holds_its_tree),

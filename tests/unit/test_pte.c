@@ -116,12 +116,34 @@ static void base_and_limit(void **state)
     assert_int_equal(desc_limit(0x0049f20000001234), 0x91234);
 }
 
+/* The address bits of what Linux stores for a swapped page or PROT_NONE are inverted. */
+static void entries_that_are_not_present(void **state)
+{
+    const uint64_t frames = 1ull << 24; /* 64 GiB */
+    unsigned int bits;
+
+    for (bits = 39; bits <= 52; bits++) {
+        assert_false(pte_names_ram(0, bits, frames));
+        assert_false(pte_names_ram(0xffeull, bits, frames));
+        assert_true(pte_names_ram(0x1000, bits, frames));
+        assert_true(pte_names_ram(0xfeull << 24, bits, 4096));         /* firmware's, beyond the RAM */
+        assert_true(pte_names_ram(pte_make(frames - 1, PTE_NX | 0x80), bits, frames));
+        assert_false(pte_names_ram(pte_make(frames, 0x100), bits, frames));
+        /* PROT_NONE of the guest's page 0x12345; swap offset 7, type 1, as Linux 6.1 has them. */
+        assert_false(pte_names_ram((~(0x12345ull << PAGE_SHIFT) & PTE_ADDR) | 0x160, bits, frames));
+        assert_false(pte_names_ram(~7ull << 14 >> 5 | 1ull << 59, bits, frames));
+    }
+    /* What the CPU does not look at hides nothing. */
+    assert_true(pte_names_ram(1ull << 47 | 0x5000, 46, frames));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flags_by_level),
         cmocka_unit_test(hardware_form),
         cmocka_unit_test(levels),
+        cmocka_unit_test(entries_that_are_not_present),
         cmocka_unit_test(whose_address),
         cmocka_unit_test(linux_descriptors_are_fixed),
         cmocka_unit_test(what_passes_is_harmless),

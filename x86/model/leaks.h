@@ -21,8 +21,9 @@ static inline bool vendor_amd(uint32_t ebx, uint32_t ecx, uint32_t edx)
 }
 
 /*
- * Does user mode read what is mapped for ring 0 only (Meltdown)? arch_caps: MSR IA32_ARCH_CAPABILITIES, 0 if
- * there is none.
+ * Does user mode read what is mapped for ring 0 only (Meltdown), or what the L1 cache has of the address in an
+ * entry that is not present (L1TF)? One bit says that neither is so; a few CPUs have only the first.
+ * arch_caps: MSR IA32_ARCH_CAPABILITIES, 0 if there is none.
  */
 static inline bool meltdown_possible(uint32_t ebx, uint32_t ecx, uint32_t edx, uint64_t arch_caps)
 {

@@ -5,7 +5,8 @@
  * Levels are numbered as the ABI numbers them: L1 entries map 4 KiB pages, an L4
  * table is a root. The masks below are allow-lists: a present guest entry with any
  * other bit is refused, so a bit that a future CPU gives a meaning stays harmless
- * until someone adds it here. A non-present entry is opaque and may hold anything.
+ * until someone adds it here. A non-present entry is opaque and may hold anything, but
+ * on a CPU that reads caches by it (pte_names_ram).
  */
 #ifndef X86_MODEL_PTE_H
 #define X86_MODEL_PTE_H
@@ -82,6 +83,19 @@ static inline uint64_t pte_make(uint64_t mfn, uint64_t flags)
 static inline uint64_t pte_mfn(uint64_t pte)
 {
     return (pte & PTE_ADDR) >> PAGE_SHIFT;
+}
+
+/*
+ * Is there an address of memory in a non-present entry, as a CPU with `bits` of address
+ * looks it up? Below `frames` and below 4 GiB all may be cached (RAM, firmware's too);
+ * address 0 means none. Linux inverts the address bits of such entries (swap, PROT_NONE),
+ * whatever the CPU, so theirs lie at the top of the space: stored and read as written.
+ */
+static inline bool pte_names_ram(uint64_t pte, unsigned int bits, uint64_t frames)
+{
+    uint64_t mfn = pte_mfn(pte) & ((1ull << (bits - PAGE_SHIFT)) - 1);
+
+    return mfn && (mfn < frames || mfn < 1ull << (32 - PAGE_SHIFT));
 }
 
 /* Lowest address bit that selects an entry of a level: 12, 21, 30, 39. */
