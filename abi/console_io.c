@@ -26,7 +26,8 @@ static long console_io_write(struct hypercall *hc)
             console_guest_write(hc->d, buf, n);
         hc->arg[1] -= n;
         hc->arg[2] += n;
-        if (!budget_take(CHUNK) && hc->arg[1])
+        /* A serial line takes milliseconds for that. */
+        if (!budget_take(BUDGET_UNITS) && hc->arg[1])
             return -ERESTART;
     }
     return 0;

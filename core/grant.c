@@ -8,12 +8,14 @@
  */
 #include "core/grant_table.h"
 
+#include "core/budget.h"
 #include "core/frame.h"
 #include "core/log.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 
 enum { LIMIT_FRAMES = 1024, LIMIT_MAPTRACK = 16384 };
+enum { CLEAR_UNITS = 8 }; /* of the budget, to clear a page */
 
 struct grant_table grant_none = { .lock = LOCK_INIT(GRANT), .dead = true };
 
@@ -287,6 +289,7 @@ static int change_version(struct domain *d, unsigned version)
         t->version = version;
         return 0;
     }
+    budget_take((t->nr_frames + t->nr_status) * CLEAR_UNITS);
     reserved_save(t, kept);
     for (i = 0; version == 1 && i < GNTTAB_NR_RESERVED_ENTRIES; i++)
         if (!fits_v1(&kept[i]))

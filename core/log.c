@@ -8,6 +8,7 @@
  */
 #include "core/log.h"
 
+#include "core/budget.h"
 #include "core/domain.h"
 #include "core/lock.h"
 #include "core/pcpu.h"
@@ -131,8 +132,10 @@ static void guest_say(struct domain *d, enum loglevel level, const char *fmt, va
     if (level > guest_level)
         return;
     log_take();
-    if (guest_may_say(d))
+    if (guest_may_say(d)) {
         say(d, fmt, args);
+        budget_take(BUDGET_UNITS); /* a serial line takes milliseconds for it */
+    }
     log_give();
 }
 

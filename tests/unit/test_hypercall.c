@@ -12,8 +12,10 @@
 #include "tests/unit/hosted.h"
 
 #include "abi/hypercall.h"
+#include "core/log.h"
 
 #include <xen/event_channel.h>
+#include <xen/grant_table.h>
 #include <xen/memory.h>
 #include <xen/sched.h>
 #include <xen/sysctl.h>
@@ -290,6 +292,38 @@ static void descriptor_tables_have_their_price(void **state)
     hosted_check();
 }
 
+/* A serial line is slow: what is written to it goes out in pieces, and so do messages about a guest. */
+static void text_has_its_price(void **state)
+{
+    memset(args, 'x', 400);
+    assert_int_equal(call(__HYPERVISOR_console_io, CONSOLEIO_write, 400, VA(ARGS), 0), 0);
+    assert_int_equal(calls, 4);
+    budget_reset();
+    guest_log(a.d, LOG_ERR, "something of note");
+    assert_true(budget_spent());
+    guest_log(a.d, LOG_DEBUG, "nothing that anybody wants to know");
+}
+
+/* Each change of version empties the table's pages. */
+static void a_change_of_version_has_its_price(void **state)
+{
+    struct gnttab_set_version *op = args;
+    struct gnttab_setup_table *setup = args;
+    struct hypercall hc = { .v = a.v, .d = a.d, .nr = __HYPERVISOR_grant_table_op,
+                            .arg = { GNTTABOP_set_version, VA(ARGS), 1 } };
+
+    *setup = (struct gnttab_setup_table){ .dom = DOMID_SELF, .nr_frames = 32 };
+    set_xen_guest_handle(setup->frame_list, (void *)VA(MORE));
+    assert_int_equal(call(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, VA(ARGS), 1, 0), 0);
+    assert_int_equal(setup->status, GNTST_okay);
+    *op = (struct gnttab_set_version){ .version = 2 };
+    budget_reset();
+    assert_int_equal(hypercall_run(&hc), 0);
+    assert_int_equal(op->version, 2);
+    assert_true(this_pcpu()->budget <= BUDGET_UNITS - 32 * 8);
+    budget_reset();
+}
+
 static unsigned interrupts;
 static void interrupt(void) { interrupts++; }
 
@@ -385,6 +419,8 @@ int main(void)
         GUEST_TEST(flushes_have_their_price),
         GUEST_TEST(flushes_of_one_page_too),
         GUEST_TEST(descriptor_tables_have_their_price),
+        GUEST_TEST(text_has_its_price),
+        GUEST_TEST(a_change_of_version_has_its_price),
         GUEST_TEST(a_long_list_lets_interrupts_in),
         GUEST_TEST(any_call_with_any_arguments),
     };
