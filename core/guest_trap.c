@@ -77,8 +77,8 @@ static bool table_write(struct vcpu *v, uint64_t va)
         rc = w.write ? pt_cmpxchg_l1(v->domain, table, (insn.ea & (PAGE_SIZE - 1)) / 8, &old, w.new_pte) : 0;
     }
     frame_put_type(table);
-    if (rc == -EAGAIN)
-        return true; /* another CPU writes it all the time: the guest tries again */
+    if (rc == -EAGAIN || rc == -ERESTART)
+        return true; /* another CPU writes it all the time, or a table is to be undone first: the guest tries again */
     if (rc) {
         guest_log(v->domain, LOG_DEBUG, "vCPU%u: store of a bad entry to the page table at %#lx, rip %#lx", v->id, va,
                   v->regs->rip);

@@ -12,6 +12,7 @@
 #include "tests/unit/hosted.h"
 
 #include "abi/hypercall.h"
+#include "core/guest_trap.h"
 #include "core/log.h"
 
 #include <xen/event_channel.h>
@@ -355,6 +356,37 @@ static void a_long_list_lets_interrupts_in(void **state)
     hosted_check();
 }
 
+/* A plain store to a page table that maps what was half a table itself, which takes more than one budget to undo. */
+static void a_store_to_a_table_goes_on_later(void **state)
+{
+    static const uint8_t code[] = { 0x48, 0x89, 0x03 }; /* mov %rax, (%rbx) */
+    struct cpu_regs *r = a.v->regs;
+    uint64_t entry = pte_make(a.m[60].n, RW);
+    unsigned turns = 0;
+
+    for (unsigned i = 0; i < 3; i++)
+        guest_entry(&a, 60, i, 61 + i, RW);
+    for (unsigned i = 0; i < 2; i++) {
+        this_pcpu()->budget = 1;
+        assert_int_equal(type_pin(a.d, a.m[60], TYPE_L2), -ERESTART);
+    }
+    a.d->vm_assist |= 1u << VMASST_TYPE_writable_pagetables;
+    memcpy(args, code, sizeof(code));
+    r->rip = VA(ARGS);
+    r->rax = entry;
+    r->rbx = VA(3) + 100 * sizeof(entry);
+    do {
+        this_pcpu()->budget = 1;
+        guest_page_fault(a.v, r->rbx, X86_PFEC_PRESENT | X86_PFEC_WRITE | X86_PFEC_USER);
+        assert_int_equal(a.d->shutdown_code, -1);
+        hosted_check();
+    } while (r->rip == VA(ARGS) && turns++ < 10);
+    assert_int_equal(r->rip, VA(ARGS) + sizeof(code));
+    assert_true(turns > 0);
+    assert_int_equal(((uint64_t *)machine_frame(a.m[3]))[100], entry);
+    budget_reset();
+}
+
 /* ---- Anything ---- */
 
 static uint64_t seed = 88172645463325252ull;
@@ -421,6 +453,7 @@ int main(void)
         GUEST_TEST(descriptor_tables_have_their_price),
         GUEST_TEST(text_has_its_price),
         GUEST_TEST(a_change_of_version_has_its_price),
+        GUEST_TEST(a_store_to_a_table_goes_on_later),
         GUEST_TEST(a_long_list_lets_interrupts_in),
         GUEST_TEST(any_call_with_any_arguments),
     };
