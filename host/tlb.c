@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SLOTS 4096u /* by page number; a collision replaces, as silicon may at any time */
+#define SLOTS 512u /* by page number; a collision replaces, as silicon may at any time */
 
 struct translation {
     bool valid, writable;
