@@ -92,6 +92,8 @@ class Console:
 
     def command(self, command, timeout, raw=False):
         self.count += 1
+        if command.rstrip().endswith("&"):
+            command += " :"     # no ; may follow a &
         # In the echo the marks are split by quotes; only when run they come out whole.
         lines = ['{ echo "@S""%d@"' % self.count, *command.split("\n"), '}; echo "@E""%d@$?@"' % self.count]
         for line in lines if self.multiline else ["; ".join(lines)]:
@@ -109,15 +111,17 @@ class Machine(Console):
 
     def __init__(self, name, machine="pc", cpus=2, memory=2048, dom0_memory=512, root="virtio", disks=(), nics=(),
                  devices=(), files=(), threads=None, options="", dom0_options="", kernel=None, modules=None, iso=None,
-                 cpu=CPU):
-        """root, and each disk's kind: virtio, ahci, nvme. disks: (kind, path). nics: QEMU models.
+                 cpu=CPU, wire=None):
+        """root, and each disk's kind: virtio, ahci, nvme, or shared: virtio, and what is written stays, for another
+        machine that has it too. disks: (kind, path). nics: QEMU models. wire: ("listen" or "connect", port of this
+        host): a NIC on a cable to another machine.
         files: paths on this host that dom0 finds in /run/files. threads: multi (one for each CPU) or single.
         kernel: the hypervisor; modules: its modules as given to -initrd (default: dom0's kernel and initrd).
         iso: boot from this CD instead. options, dom0_options: added to the command lines. cpu: the model, as of -cpu."""
         self.name, self.machine, self.cpus, self.memory, self.cpu = name, machine, cpus, memory, cpu
         self.dom0_memory, self.options, self.dom0_options = dom0_memory, options, dom0_options
         self.disks = [(root, IMAGES / "dom0.img")] + list(disks)
-        self.nics, self.devices, self.files = nics, devices, files
+        self.nics, self.devices, self.files, self.wire = nics, devices, files, wire
         # More CPUs than this host has take turns in one thread: in threads of their own, those that wait for each
         # other would keep those they wait for from running.
         self.threads = threads or ("multi" if cpus <= len(os.sched_getaffinity(0)) else "single")
@@ -153,14 +157,20 @@ class Machine(Console):
         if any(kind == "ahci" for kind, _ in self.disks):
             args += ["-device", "ahci,id=ahci0"]
         for number, (kind, path) in enumerate(self.disks):
-            args += ["-drive", f"if=none,id=d{number},file={path},format=raw,snapshot=on"]
+            keep = "file.locking=off" if kind == "shared" else "snapshot=on"
+            args += ["-drive", f"if=none,id=d{number},file={path},format=raw,{keep}"]
             args += ["-device", {"virtio": f"virtio-blk-pci,drive=d{number}",
+                                 "shared": f"virtio-blk-pci,drive=d{number},share-rw=on",
                                  "ahci": f"ide-hd,bus=ahci0.{number},drive=d{number}",
                                  "nvme": f"nvme,drive=d{number},serial=disk{number}"}[kind]]
-        if not self.nics:
+        if not self.nics and not self.wire:
             args += ["-nic", "none"]
         for number, model in enumerate(self.nics):
             args += ["-netdev", f"user,id=n{number},net=10.0.{number + 2}.0/24", "-device", f"{model},netdev=n{number}"]
+        if self.wire:
+            end, port = self.wire
+            args += ["-netdev", f"socket,id=wire,{end}=127.0.0.1:{port}",
+                     "-device", f"virtio-net-pci,netdev=wire,mac=52:54:00:12:34:{1 + (end == 'connect'):02x}"]
         for device in self.devices:
             args += ["-device", device]
         return args
@@ -180,7 +190,10 @@ class Machine(Console):
 
     def boot(self):
         """Starts QEMU and waits for dom0's shell."""
-        self.start()
+        return self.start().reach_shell()
+
+    def reach_shell(self):
+        """Waits for dom0's shell and makes it one for programs."""
         found = self.expect(["dom0# "] + FAILURES, BOOT)
         if found:
             self.drain(5)
@@ -189,7 +202,7 @@ class Machine(Console):
         self.child.sendline("dmesg -n 4; echo shell-is-$((40 + 2))")
         self.expect(["shell-is-42\r*\n"], COMMAND)
         if self.files:
-            last = "abcdefgh"[sum(kind == "virtio" for kind, _ in self.disks) - 1]
+            last = "abcdefgh"[sum(kind in ("virtio", "shared") for kind, _ in self.disks) - 1]
             self.run(f"mkdir /run/files && tar -xf /dev/vd{last} -C /run/files")
         return self
 
