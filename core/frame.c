@@ -323,11 +323,12 @@ bool type_drain(struct vcpu *v)
 
 int type_pin(struct domain *d, mfn_t m, enum frame_type type)
 {
-    struct frame *f = frame_of(m);
-    int rc = frame_get_type(d, m, type);
+    int rc = frame_get_type(d, m, type); /* before that m may be no frame at all */
+    struct frame *f;
 
     if (rc)
         return rc;
+    f = frame_of(m);
     if (atomic_fetch_or(&f->type, TYPE_PINNED) & TYPE_PINNED) {
         frame_put_type(m);
         return -EINVAL;
