@@ -19,7 +19,7 @@ def refused_at_boot(m, words):
     """One line names the thing and the remedy (the reference only panics), and no dom0 starts."""
     m.start()
     m.expect([r"\(XEN\) Panic on CPU" if REFERENCE else rf"\(XEN\) [^\n]*(?i:{words})[^\n]*\. Halted\.\r*\n"], COMMAND)
-    m.drain(8)
+    m.drain(2)
     log = m.log.read_text()
     assert "dom0-initrd: " not in log and "Linux version" not in log
 
