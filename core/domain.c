@@ -206,12 +206,29 @@ static void enlist(struct domain *d)
     by_id[d->id] = d;
 }
 
-static int init_parts(struct domain *d, const struct domain_config *cfg)
+/* What others may use as soon as they find the domain, which is before it is complete. 0 or -ENOMEM. */
+static int alloc_parts(struct domain *d, const struct domain_config *cfg)
 {
-    int rc = ports_init(d, cfg->max_ports == ~0u ? DEFAULT_PORTS : cfg->max_ports);
+    d->shared = hv_pages(0);
+    d->policy = hv_alloc(sizeof(*d->policy));
+    if (!d->shared || !d->policy)
+        return -ENOMEM;
+    d->shared_mfn = machine_frame_mfn(d->shared);
+    return ports_init(d, cfg->max_ports == ~0u ? DEFAULT_PORTS : cfg->max_ports);
+}
 
-    if (rc || !cfg->max_grant_version)
-        return rc;
+static void free_unborn(struct domain *d)
+{
+    ports_free(d);
+    hv_pages_free(d->shared, 0);
+    hv_free(d->policy, sizeof(*d->policy));
+    hv_free(d, sizeof(*d));
+}
+
+static int init_grants(struct domain *d, const struct domain_config *cfg)
+{
+    if (!cfg->max_grant_version)
+        return 0;
     return grants_init(d, cfg->max_grant_frames == ~0u ? DEFAULT_GRANT_FRAMES : cfg->max_grant_frames,
                        cfg->max_maptrack_frames == ~0u ? DEFAULT_MAPTRACK_FRAMES : cfg->max_maptrack_frames,
                        cfg->max_grant_version);
@@ -237,29 +254,23 @@ int domain_create(const struct domain_config *cfg, struct domain **out)
     d->pause_count = d->ctl_pause_count = 1;
     d->pirq_eoi_mfn = MFN_NONE;
     d->sched = (struct domain_sched){ .weight = 256 };
-    d->shared = hv_pages(0);
-    d->policy = hv_alloc(sizeof(*d->policy));
-    if (!d->shared || !d->policy) {
-        hv_pages_free(d->shared, 0);
-        hv_free(d->policy, sizeof(*d->policy));
-        hv_free(d, sizeof(*d));
-        return -ENOMEM;
+    rc = alloc_parts(d, cfg);
+    if (rc) {
+        free_unborn(d);
+        return rc;
     }
-    d->shared_mfn = machine_frame_mfn(d->shared);
 
     lock(&list_lock);
     if (!choose_id(cfg, &d->id)) {
         unlock(&list_lock);
-        hv_pages_free(d->shared, 0);
-        hv_free(d->policy, sizeof(*d->policy));
-        hv_free(d, sizeof(*d));
+        free_unborn(d);
         return -EEXIST;
     }
     enlist(d);
     unlock(&list_lock);
 
     frame_share(d, d->shared_mfn);
-    rc = init_parts(d, cfg);
+    rc = init_grants(d, cfg);
     if (rc) {
         d->life = DOMAIN_DYING;
         while (domain_kill(d) == -ERESTART)

@@ -14,6 +14,7 @@
 #include "core/grant.h"
 #include "core/port.h"
 
+#include <pthread.h>
 #include <xen/sched.h>
 
 enum { PAGES = 64 };
@@ -294,6 +295,43 @@ static void vcpus_beyond_the_shared_info_page_share_nothing(void **state)
     hosted_check();
 }
 
+static _Atomic bool stop;
+static _Atomic unsigned found;
+
+/* A guest that tries each moment whether there is a domain 9. */
+static void *bind_to_nine(void *guest)
+{
+    evtchn_port_t port;
+
+    host_cpu = 1;
+    while (!stop)
+        found += port_bind_interdomain(guest, 9, 1, &port) != -ESRCH;
+    return NULL;
+}
+
+static void a_domain_in_the_making_can_be_named(void **state)
+{
+    struct domain_config c = config(9);
+    struct domain *d;
+    pthread_t other;
+    struct guest g;
+
+    c.max_ports = 131072; /* their array takes its time */
+    guest_create(&g, 3, 0, 4);
+    stop = false;
+    assert_int_equal(pthread_create(&other, NULL, bind_to_nine, g.d), 0);
+    for (found = 0; found < 300; ) {
+        assert_int_equal(domain_create(&c, &d), 0);
+        kill_it(d);
+        while ((d = domain_get(9))) /* the other one may have it for a moment */
+            domain_put(d);
+    }
+    stop = true;
+    pthread_join(other, NULL);
+    guest_destroy(&g, control.v, BUDGET_UNITS);
+    hosted_check();
+}
+
 static jmp_buf end;
 static enum machine_end how_it_ended;
 
@@ -331,6 +369,7 @@ int main(void)
         cmocka_unit_test(no_memory_at_any_point_of_its_making),
         cmocka_unit_test(a_shutdown_is_told_once_and_can_be_undone),
         cmocka_unit_test(vcpus_beyond_the_shared_info_page_share_nothing),
+        cmocka_unit_test(a_domain_in_the_making_can_be_named),
         cmocka_unit_test(a_machine_ends_with_its_control_domain),
     };
 
