@@ -36,6 +36,16 @@ static const struct row *find(uint32_t cmd)
     return NULL;
 }
 
+bool domctl_begin(void)
+{
+    return trylock(&domctl_lock);
+}
+
+void domctl_end(void)
+{
+    unlock(&domctl_lock);
+}
+
 static long run(struct hypercall *hc, const struct row *r, struct domain *d, struct xen_domctl *op)
 {
     long rc;
@@ -44,10 +54,10 @@ static long run(struct hypercall *hc, const struct row *r, struct domain *d, str
         return -ENOSYS;
     if (!domain_may(hc->d, r->needs))
         return refuse(hc->v, -EPERM, "%s: not privileged", r->name);
-    if (!trylock(&domctl_lock))
+    if (!domctl_begin())
         return -ERESTART;
     rc = r->run(hc, d, op);
-    unlock(&domctl_lock);
+    domctl_end();
     return rc;
 }
 

@@ -27,6 +27,10 @@ enum domctl_target {
 #include "abi/table/domctl.def"
 #undef ROW
 
+/* The DOMCTL lock, for operations that change what domctls change: false if another call has it; try again (-ERESTART). */
+__must_check bool domctl_begin(void);
+void domctl_end(void);
+
 /* vCPU `id` of d; NULL: beyond its number, or not made yet. */
 struct vcpu *domctl_vcpu(struct domain *d, uint32_t id);
 

@@ -100,12 +100,11 @@ static cpumask_t all_cpus(void)
     return ~0ull >> (64 - pcpu_count);
 }
 
-/* Writes the masks that are asked for, within `limit`. */
-static long put_affinity(struct vcpu *v, const struct xen_domctl_vcpuaffinity *a, cpumask_t limit,
-                         bool effective)
+/* Writes the masks that are asked for: what was set, or what becomes of it within the pool. */
+static long put_affinity(struct vcpu *v, const struct xen_domctl_vcpuaffinity *a, bool effective)
 {
-    cpumask_t hard = __atomic_load_n(&v->hard, __ATOMIC_RELAXED) & limit;
-    cpumask_t soft = __atomic_load_n(&v->soft, __ATOMIC_RELAXED) & (effective ? hard : limit);
+    cpumask_t hard = effective ? sched_cpus(v) : __atomic_load_n(&v->hard, __ATOMIC_RELAXED) & all_cpus();
+    cpumask_t soft = __atomic_load_n(&v->soft, __ATOMIC_RELAXED) & (effective ? hard : all_cpus());
 
     if (a->flags & XEN_VCPUAFFINITY_HARD && bitmap_write(&a->cpumap_hard, hard))
         return -EFAULT;
@@ -135,7 +134,7 @@ long domctl_setvcpuaffinity(struct hypercall *hc, struct domain *d, struct xen_d
     rc = sched_set_affinity(v, hard ? &h : NULL, soft ? &s : NULL);
     if (rc)
         return refuse(hc->v, rc, "vCPU %u of domain %u on none of the CPUs", a->vcpu, d->id);
-    return put_affinity(v, a, pcpu_online, true);
+    return put_affinity(v, a, true);
 }
 
 long domctl_getvcpuaffinity(struct hypercall *hc, struct domain *d, struct xen_domctl *op)
@@ -147,7 +146,7 @@ long domctl_getvcpuaffinity(struct hypercall *hc, struct domain *d, struct xen_d
         return a->vcpu < d->max_vcpus ? -ESRCH : -EINVAL;
     if (!(a->flags & AFFINITIES))
         return refuse(hc->v, -EINVAL, "affinity flags %#x", a->flags);
-    return put_affinity(v, a, all_cpus(), false);
+    return put_affinity(v, a, false);
 }
 
 /* The machine is one node. */

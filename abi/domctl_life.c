@@ -4,6 +4,7 @@
 
 #include "core/frame.h"
 #include "core/hypercall_page.h"
+#include "core/pool.h"
 #include "core/time.h"
 #include "lib/string.h"
 #include "x86/model/cpuid.h"
@@ -34,8 +35,8 @@ static long check_creation(struct hypercall *hc, const struct xen_domctl_created
                       c->vmtrace_size);
     if (c->grant_opts & ~XEN_DOMCTL_GRANT_version_mask || version < 1 || version > 2)
         return refuse(hc->v, -EINVAL, "domain with grant options %#x", c->grant_opts);
-    if (c->cpupool_id)
-        return refuse(hc->v, -ESRCH, "domain in CPU pool %u", c->cpupool_id);
+    if (pool_usable(c->cpupool_id))
+        return refuse(hc->v, pool_usable(c->cpupool_id), "domain in CPU pool %u", c->cpupool_id);
     if (c->arch.emulation_flags)
         return refuse(hc->v, -EOPNOTSUPP, "PV domain with emulated devices %#x", c->arch.emulation_flags);
     if (c->arch.misc_flags & ~XEN_X86_MISC_FLAGS_MAX)
@@ -51,7 +52,7 @@ long domctl_createdomain(struct hypercall *hc, struct domain *none, struct xen_d
         .max_ports = c->max_evtchn_port == ~0u ? ~0u : c->max_evtchn_port + 1,
         .max_grant_frames = c->max_grant_frames < 0 ? ~0u : (unsigned)c->max_grant_frames,
         .max_maptrack_frames = c->max_maptrack_frames < 0 ? ~0u : (unsigned)c->max_maptrack_frames,
-        .max_grant_version = XEN_DOMCTL_GRANT_version(c->grant_opts),
+        .max_grant_version = XEN_DOMCTL_GRANT_version(c->grant_opts), .pool = c->cpupool_id,
     };
     struct domain *d;
     long rc;

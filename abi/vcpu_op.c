@@ -87,7 +87,7 @@ static long get_physid(struct hypercall *hc, void *arg)
 {
     struct vcpu_get_physid *a = arg;
     struct vcpu *v = subject(hc);
-    cpumask_t hard = __atomic_load_n(&v->hard, __ATOMIC_RELAXED);
+    cpumask_t hard = sched_cpus(v);
     const struct pcpu *c;
 
     if (cpumask_weight(hard) != 1)

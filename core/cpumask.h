@@ -8,6 +8,7 @@
 static inline cpumask_t cpumask_of(unsigned cpu)             { return 1ull << cpu; }
 static inline bool cpumask_has(cpumask_t m, unsigned cpu)    { return m >> cpu & 1; }
 static inline unsigned cpumask_first(cpumask_t m)            { return (unsigned)__builtin_ctzll(m); }
+static inline unsigned cpumask_last(cpumask_t m)             { return 63 - (unsigned)__builtin_clzll(m); }
 
 /* How many CPUs; without the CPU's own instruction, which not all have. */
 static inline unsigned cpumask_weight(cpumask_t m)

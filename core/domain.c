@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/m2p.h"
 #include "core/pcpu.h"
+#include "core/pool.h"
 #include "core/port.h"
 #include "core/reservation.h"
 #include "core/rights.h"
@@ -154,6 +155,7 @@ static void domain_free(struct domain *d)
     leaks = grants_mapped(d) || ports_in_use(d) || d->tot_pages || d->page_list || d->claimed_pages;
     hv_log(leaks ? LOG_ERR : LOG_INFO, "d%u is gone, leaving %u grants mapped, %u ports, %lu pages, %lu claimed%s", d->id,
            grants_mapped(d), ports_in_use(d), d->tot_pages, d->claimed_pages, leaks ? ": LEAK" : "");
+    pool_leave(d);
     free_vcpus(d);
     ports_free(d);
     if (d->grants)
@@ -266,6 +268,7 @@ int domain_create(const struct domain_config *cfg, struct domain **out)
         free_unborn(d);
         return -EEXIST;
     }
+    pool_join(d, cfg->pool);
     enlist(d);
     unlock(&list_lock);
 

@@ -45,6 +45,7 @@ struct domain_config {
     unsigned max_grant_frames, max_maptrack_frames;
     unsigned max_grant_version; /* 0: no grant table */
     uint32_t privileges;     /* PRIV_BIT()s */
+    unsigned pool;           /* of CPUs; the caller has seen that it is usable (core/pool.h) */
 };
 
 struct domain {
@@ -103,7 +104,7 @@ struct domain {
     uint32_t info_flags;         /* [c] XEN_DOMINF_xs_domain and _debugged: set by tools, read back by them */
     struct domain_sched {        /* core/sched.c */
         uint16_t weight, cap;    /* [c], read without a lock; cap in percent of one CPU, 0: none */
-        uint32_t pool;
+        uint32_t pool;           /* [c], read without a lock; core/pool.h */
         _Atomic uint32_t active; /* vCPUs that run now */
         _Atomic int64_t budget;  /* ns left in this period of the cap; negative: overdrawn */
         _Atomic bool refilling;  /* the timer is set */

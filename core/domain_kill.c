@@ -10,6 +10,7 @@
 #include "core/grant.h"
 #include "core/irqs.h"
 #include "core/log.h"
+#include "core/pool.h"
 #include "core/port.h"
 #include "core/reservation.h"
 #include "core/vcpu_area.h"
@@ -21,6 +22,7 @@
 static int stop_vcpus(struct domain *d)
 {
     domain_pause(d);
+    pool_retire(d);
     watchdogs_kill(d);
     for (unsigned i = 0; i < d->max_vcpus; i++) {
         if (d->vcpu[i])

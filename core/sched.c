@@ -14,6 +14,7 @@
 #include "core/frame.h"
 #include "core/log.h"
 #include "core/pcpu.h"
+#include "core/pool.h"
 #include "core/runq.h"
 #include "lib/errno.h"
 
@@ -21,27 +22,21 @@
 
 static _Atomic cpumask_t idle_cpus;    /* run nobody                           */
 static _Atomic cpumask_t untimed_cpus; /* run somebody, without a slice timer  */
-static _Atomic uint32_t ratelimit_us = 1000;
 
-static cpumask_t hard_of(const struct vcpu *v) { return __atomic_load_n(&v->hard, __ATOMIC_RELAXED); }
 static cpumask_t soft_of(const struct vcpu *v) { return __atomic_load_n(&v->soft, __ATOMIC_RELAXED); }
 
-uint32_t sched_ratelimit_us(void)
+/* A pool seen empty is one that v just left: whoever acts by that finds its CPUs wrong, and asks again. */
+cpumask_t sched_cpus(const struct vcpu *v)
 {
-    return ratelimit_us;
+    cpumask_t pool = pool_cpus(__atomic_load_n(&v->domain->sched.pool, __ATOMIC_RELAXED));
+    cpumask_t hard = __atomic_load_n(&v->hard, __ATOMIC_RELAXED) & pool;
+
+    return hard ? hard : pool ? pool : pcpu_online;
 }
 
-int sched_set_ratelimit_us(uint32_t us)
+static uint64_t ratelimit_ns(const struct runq *q)
 {
-    if (us && (us < 100 || us > 500000))
-        return -EINVAL;
-    ratelimit_us = us;
-    return 0;
-}
-
-static uint64_t ratelimit_ns(void)
-{
-    return US(ratelimit_us);
+    return US(pool_ratelimit_us_at(q->cpu));
 }
 
 /* ---- Slices ---- */
@@ -58,7 +53,7 @@ static uint64_t slice_ns(const struct runq *q)
 {
     uint64_t ns = MIN(SLICE, 2 * SLICE / (q->nr + 1));
 
-    return cap_slice(q->curr->domain, MAX(ns, MAX(SLICE_MIN, ratelimit_ns())));
+    return cap_slice(q->curr->domain, MAX(ns, MAX(SLICE_MIN, ratelimit_ns(q))));
 }
 
 static void set_slice(struct runq *q, uint64_t at)
@@ -104,7 +99,7 @@ static void tell_untimed(cpumask_t hard)
 /* Where v should run next: where it may; best where it likes to, idle, and where it was. A hint. */
 static unsigned place(const struct vcpu *v)
 {
-    cpumask_t hard = hard_of(v) & pcpu_online, soft = hard & soft_of(v), idle = atomic_load(&idle_cpus);
+    cpumask_t hard = sched_cpus(v), soft = hard & soft_of(v), idle = atomic_load(&idle_cpus);
     unsigned was = runq_cpu(v), best, cpu;
 
     if (!soft)
@@ -128,7 +123,7 @@ static unsigned place(const struct vcpu *v)
  */
 static void preempt(struct runq *q, const struct sched_vcpu *s, uint64_t now)
 {
-    uint64_t earliest = q->began + ratelimit_ns();
+    uint64_t earliest = q->began + ratelimit_ns(q);
 
     if (s->vtime + runq_vtime(s->v, PREEMPT_GRAIN) >= q->curr->sched->vtime) {
         if (!q->timed)
@@ -143,7 +138,7 @@ static void preempt(struct runq *q, const struct sched_vcpu *s, uint64_t now)
 /* Puts s, which is OFF, into q, and sees to it that somebody looks at it. q and its old queue locked. */
 static void enqueue(struct runq *q, struct sched_vcpu *s, uint64_t now)
 {
-    cpumask_t others = hard_of(s->v) & ~cpumask_of(q->cpu), idle;
+    cpumask_t others = sched_cpus(s->v) & ~cpumask_of(q->cpu), idle;
 
     runq_account(q, now); /* the clock that s has to respect is that of now */
     __atomic_store_n(&s->v->cpu, q->cpu, __ATOMIC_RELAXED);
@@ -250,7 +245,7 @@ static struct sched_vcpu *find_movable(const struct runq *from, const struct run
     list_for_each_entry(s, &from->waiting, link) {
         if (s->vtime + from->skew >= limit)
             break;
-        if (!cpumask_has(hard_of(s->v), q->cpu) || atomic_load(&s->v->running_on) != -1)
+        if (!cpumask_has(sched_cpus(s->v), q->cpu) || atomic_load(&s->v->running_on) != -1)
             continue;
         if (cpumask_has(soft_of(s->v), q->cpu))
             return s;
@@ -292,7 +287,7 @@ static void pull(struct runq *q)
 
         limit = head > grain ? head - grain : 0;
     }
-    for_each_cpu (cpu, pcpu_online & ~cpumask_of(q->cpu))
+    for_each_cpu (cpu, pool_peers(q->cpu) & ~cpumask_of(q->cpu))
         if (atomic_load_explicit(&runq_of(cpu)->head, memory_order_relaxed) < limit &&
             pull_from(runq_of(cpu), q, limit))
             return;
@@ -328,7 +323,7 @@ static struct vcpu *take_next(struct runq *q, struct vcpu *prev, uint64_t now, s
     struct sched_vcpu *s, *after, *polite = NULL;
 
     list_for_each_entry_safe(s, after, &q->waiting, link) {
-        if (!cpumask_has(hard_of(s->v), q->cpu)) {
+        if (!cpumask_has(sched_cpus(s->v), q->cpu)) {
             if (s->v != prev && !*stray) {
                 atomic_store(&s->v->running_on, (int)q->cpu);
                 *stray = s->v;
@@ -391,7 +386,7 @@ struct vcpu *sched_pick(struct vcpu *prev)
     begin(q, next, now);
     s = runq_first(q);
     if (s)
-        tell_untimed(hard_of(s->v) & ~cpumask_of(q->cpu));
+        tell_untimed(sched_cpus(s->v) & ~cpumask_of(q->cpu));
     unlock(&q->lock);
     if (stray) {
         send_away(stray, q);
@@ -404,7 +399,7 @@ struct vcpu *sched_pick(struct vcpu *prev)
 void sched_switched(struct vcpu *prev)
 {
     struct runq *q = this_pcpu()->runq;
-    cpumask_t hard = hard_of(prev), idle;
+    cpumask_t hard = sched_cpus(prev), idle;
 
     if (cpumask_has(hard, q->cpu)) {
         atomic_store(&prev->running_on, -1);
@@ -431,7 +426,19 @@ int sched_init_cpu(unsigned cpu)
     timer_init(&q->slice, slice_due, q, cpu);
     runq_publish(q);
     pcpus[cpu]->runq = q;
+    pool_cpu_up(cpu);
     return 0;
+}
+
+bool sched_cpu_busy(unsigned cpu)
+{
+    struct runq *q = runq_of(cpu);
+    bool busy;
+
+    lock(&q->lock);
+    busy = q->nr || q->curr;
+    unlock(&q->lock);
+    return busy;
 }
 
 /* A domain's first vCPU brings the domain's own timers: refill of the cap, two watchdogs. */
@@ -463,7 +470,7 @@ int sched_init_vcpu(struct vcpu *v)
     v->hard = v->soft = pcpu_online;
     do {
         v->cpu = turn++ % MAX_CPUS;
-    } while (!cpumask_has(pcpu_online, v->cpu));
+    } while (!cpumask_has(sched_cpus(v), v->cpu));
     v->runstate.state = RUNSTATE_offline;
     v->runstate.state_entry_time = now_ns();
     vcpu_run_init(v);

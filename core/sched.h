@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Weighted fair scheduling over per-CPU run queues, with caps, hard and soft affinity; the tools see
- * "credit2".
+ * Weighted fair scheduling over per-CPU run queues, with caps, hard and soft affinity, within CPU pools
+ * (core/pool.h); the tools see "credit2".
  *
  * A vCPU is runnable iff v->pause == 0. It runs on at most one CPU; while v->running_on >= 0 its state is in
  * that CPU.
@@ -36,9 +36,13 @@ struct vcpu *sched_pick(struct vcpu *prev);
 /* prev's state is in memory now: another CPU may take it. */
 void sched_switched(struct vcpu *prev);
 
+/* The CPUs that v may run on: of its hard affinity those in its pool; if there are none, all of its pool. */
+cpumask_t sched_cpus(const struct vcpu *v);
+/* Somebody runs on the CPU or waits there. */
+bool sched_cpu_busy(unsigned cpu);
 /*
- * Affinity: masks are cut to the online CPUs of its pool; -EINVAL if nothing is left of hard. Moves v if it
- * must.
+ * Affinity: NULL masks stay as they are, the others are cut to the CPUs there are; -EINVAL if hard has no CPU of v's pool.
+ * Moves v if it must.
  */
 int sched_set_affinity(struct vcpu *v, const cpumask_t *hard, const cpumask_t *soft);
 /*
@@ -46,6 +50,7 @@ int sched_set_affinity(struct vcpu *v, const cpumask_t *hard, const cpumask_t *s
  * -EBUSY: is pinned.
  */
 int sched_pin_override(struct vcpu *v, int cpu);
+bool sched_is_overridden(const struct vcpu *v, unsigned cpu);
 /* Weight 1..65535, cap in percent of one CPU (0: none). 0 or -EINVAL. */
 int sched_set_domain(struct domain *d, uint16_t weight, uint16_t cap);
 
@@ -57,8 +62,5 @@ uint64_t sched_domain_time(struct domain *d);
  * loses a CPU.
  */
 void sched_update_runstate_area(struct vcpu *v);
-
-uint32_t sched_ratelimit_us(void);
-int sched_set_ratelimit_us(uint32_t us);
 
 #endif

@@ -5,6 +5,7 @@
 #include "core/cpumask.h"
 #include "core/domain.h"
 #include "core/pcpu.h"
+#include "core/pool.h"
 #include "core/runq.h"
 #include "core/vcpu_area.h"
 #include "lib/errno.h"
@@ -31,7 +32,7 @@ static void replace(struct vcpu *v)
 
 int sched_set_affinity(struct vcpu *v, const cpumask_t *hard, const cpumask_t *soft)
 {
-    if (hard && !(*hard & pcpu_online))
+    if (hard && !(*hard & pool_cpus(v->domain->sched.pool)))
         return -EINVAL;
     if (soft)
         __atomic_store_n(&v->soft, *soft & pcpu_online, __ATOMIC_RELAXED);
@@ -53,7 +54,7 @@ int sched_pin_override(struct vcpu *v, int cpu)
         s->overridden = false;
         return sched_set_affinity(v, &s->kept, NULL);
     }
-    if (cpu >= MAX_CPUS || !cpumask_has(pcpu_online, (unsigned)cpu))
+    if (cpu >= MAX_CPUS || !cpumask_has(pool_cpus(v->domain->sched.pool), (unsigned)cpu))
         return -EINVAL;
     if (s->overridden)
         return -EBUSY;
@@ -62,6 +63,11 @@ int sched_pin_override(struct vcpu *v, int cpu)
     s->overridden = true;
     replace(v);
     return 0;
+}
+
+bool sched_is_overridden(const struct vcpu *v, unsigned cpu)
+{
+    return v->sched->overridden && v->hard == cpumask_of(cpu);
 }
 
 int sched_set_domain(struct domain *d, uint16_t weight, uint16_t cap)

@@ -35,6 +35,8 @@
 #define FAKE_CPUS  8
 #define FAKE_PAGES 64u
 
+struct domain *dom0;
+
 static _Thread_local unsigned fake_cpu;
 static struct pcpu fake_pcpu[FAKE_CPUS];
 static _Atomic uint64_t fake_tsc;
@@ -45,7 +47,7 @@ static _Alignas(PAGE_SIZE) uint8_t fake_page[FAKE_PAGES][PAGE_SIZE];
 static int fake_refs[FAKE_PAGES];   /* references with a WRITABLE use */
 static unsigned fake_fail_alloc;    /* n: the n-th allocation from now fails */
 static unsigned fake_virqs;
-static struct domain *fake_domains; /* what domain_get_next() finds */
+static struct domain *fake_domains[64]; /* what domain_get_next() finds: by ascending id, then NULL */
 
 struct pcpu *machine_pcpu(void) { return &fake_pcpu[fake_cpu]; }
 uint64_t machine_tsc(void) { return fake_tsc; }
@@ -118,7 +120,10 @@ void domain_put(struct domain *d) { }
 
 struct domain *domain_get_next(domid_t from)
 {
-    return fake_domains && from <= fake_domains->id ? fake_domains : NULL;
+    for (unsigned i = 0; i < ARRAY_SIZE(fake_domains) && fake_domains[i]; i++)
+        if (fake_domains[i]->id >= from)
+            return fake_domains[i];
+    return NULL;
 }
 /* n CPUs, at system time 0. Whoever includes core/sched.c calls sched_init_cpu() itself. */
 static inline void fake_machine(unsigned n, bool stable)

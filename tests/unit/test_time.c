@@ -201,7 +201,7 @@ static void vcpu_info_moves_once_with_its_content_and_everything_pending(void **
 static void the_wall_clock_is_utc_at_system_time_0_for_every_domain(void **state)
 {
     start(true);
-    fake_domains = &d;
+    fake_domains[0] = &d;
     d.time_offset_s = (uint64_t)-3600;
     time_update_wallclock(&d);
     assert_int_equal(shared.wc_sec, 1700000000 - 3600);
@@ -215,7 +215,7 @@ static void the_wall_clock_is_utc_at_system_time_0_for_every_domain(void **state
     shared.wc_version = 7; /* the guest's own doing: versions stay even at rest */
     time_update_wallclock(&d);
     assert_int_equal(shared.wc_version % 2, 0);
-    fake_domains = NULL;
+    fake_domains[0] = NULL;
     fake_machine_end();
 }
 
