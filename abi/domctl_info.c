@@ -166,7 +166,11 @@ long domctl_getnodeaffinity(struct hypercall *hc, struct domain *d, struct xen_d
 
 /* ---- How much ---- */
 
-#define CAP_UNCHANGED 0xffff
+/* Its vCPUs can't use more than a CPU each. */
+static bool cap_valid(const struct domain *d, uint16_t cap)
+{
+    return cap <= d->max_vcpus * 100;
+}
 
 long domctl_scheduler_op(struct hypercall *hc, struct domain *d, struct xen_domctl *op)
 {
@@ -181,8 +185,9 @@ long domctl_scheduler_op(struct hypercall *hc, struct domain *d, struct xen_domc
         c->cap = d->sched.cap;
         return 0;
     case XEN_DOMCTL_SCHEDOP_putinfo:
-        return sched_set_domain(d, c->weight ? c->weight : d->sched.weight,
-                                c->cap != CAP_UNCHANGED ? c->cap : d->sched.cap);
+        if (!cap_valid(d, c->cap))
+            return refuse(hc->v, -EINVAL, "cap of %u %% for domain %u", c->cap, d->id);
+        return sched_set_domain(d, c->weight ? c->weight : d->sched.weight, c->cap);
     default:
         return refuse(hc->v, -EINVAL, "scheduler operation %u", s->cmd);
     }
