@@ -95,14 +95,20 @@ void runq_leave(struct runq *q, struct sched_vcpu *s)
     s->vtime += q->skew;
 }
 
+/* The least vtime there is; the clock, if there is nobody. */
+static uint64_t least_vtime(const struct runq *q)
+{
+    const struct sched_vcpu *s = runq_first(q);
+    uint64_t least = q->curr ? q->curr->sched->vtime : s ? s->vtime : q->clock;
+
+    return s && s->vtime < least ? s->vtime : least;
+}
+
 /* The clock follows the least vtime there is; the skew keeps it within DRIFT of the farthest clock. */
 static void advance_clock(struct runq *q)
 {
-    struct sched_vcpu *s = runq_first(q);
-    uint64_t least = q->curr ? q->curr->sched->vtime : s ? s->vtime : q->clock, here, farthest;
+    uint64_t least = least_vtime(q), here, farthest;
 
-    if (s && s->vtime < least)
-        least = s->vtime;
     if (least > q->clock)
         q->clock = least;
     here = q->clock + q->skew;
@@ -114,14 +120,25 @@ static void advance_clock(struct runq *q)
         q->skew += farthest - DRIFT - here;
 }
 
-void runq_join(struct runq *q, struct sched_vcpu *s)
+/* At its own vtime, but not more than `lag` below `from`. */
+static void insert_near(struct runq *q, struct sched_vcpu *s, uint64_t from, uint64_t lag)
 {
-    uint64_t bonus = runq_vtime(s->v, BONUS), floor;
+    uint64_t floor = from > lag ? from - lag : 0;
 
-    advance_clock(q);
-    floor = q->clock > bonus ? q->clock - bonus : 0;
     s->vtime = s->vtime > q->skew + floor ? s->vtime - q->skew : floor;
     runq_insert(q, s);
+}
+
+void runq_join(struct runq *q, struct sched_vcpu *s)
+{
+    advance_clock(q);
+    insert_near(q, s, least_vtime(q), runq_vtime(s->v, BONUS));
+}
+
+void runq_take(struct runq *q, struct sched_vcpu *s)
+{
+    advance_clock(q);
+    insert_near(q, s, q->clock, DRIFT);
 }
 
 uint64_t runq_vtime(const struct vcpu *v, uint64_t ns)

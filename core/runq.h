@@ -5,7 +5,8 @@
  *
  * Virtual time. A vCPU's vtime grows by (time it ran) * VTIME_SCALE / weight. A CPU runs the vCPU of its
  * queue whose vtime is least, so over time each gets time in proportion to its weight. One that slept comes
- * back at most BONUS behind the queue's clock: it runs soon, but has not saved up time.
+ * back at most BONUS behind all others: it runs soon, but has not saved up time. One that waits and is pulled to
+ * another CPU keeps what it is behind: it did not sleep.
  *
  * Several CPUs. clock + skew tells how far the vCPUs of a queue came; that of each queue is at most DRIFT
  * behind the farthest. So vtime + skew orders vCPUs of different queues, and no queue can fall so far behind
@@ -31,7 +32,7 @@
 
 #define SLICE         MS(10)    /* with one other waiting; shorter with more      */
 #define SLICE_MIN     MS(1)
-#define BONUS         MS(4)     /* of a vCPU that wakes, in its own running time  */
+#define BONUS         MS(12)    /* of a vCPU that wakes, in its own running time  */
 #define PREEMPT_GRAIN US(500)   /* who is behind by this much does not wait       */
 #define PULL_GRAIN    MS(5)     /* the same for one that waits on another CPU     */
 #define DRIFT         (MS(50) / 8)
@@ -72,6 +73,7 @@ struct runq {
     bool timed;              /* slice is set, or went off and the CPU will choose again */
     _Atomic uint64_t head;   /* hint: vtime + skew of the first that waits, or HEAD_NONE */
     _Atomic uint32_t load;   /* hint: how many wait or run */
+    _Atomic uint64_t at;     /* hint: vtime + skew of curr when its turn began; 0: idle */
 };
 
 extern _Atomic uint32_t runq_waiting; /* vCPUs QUEUED anywhere */
@@ -85,9 +87,13 @@ void runq_unlock_two(struct runq *a, struct runq *b);
 
 /* The first that waits, or NULL. Lock held, as for all below. */
 struct sched_vcpu *runq_first(const struct runq *q);
-/* s waits in q. runq_join: it comes from elsewhere (OFF) and gets its place by its vtime, bonus included. */
+/*
+ * s waits in q. From elsewhere (OFF or PARKED) it gets its place by its vtime: runq_join, it slept, at most BONUS before
+ * all others; runq_take, it waited or was parked, at most DRIFT behind the clock.
+ */
 void runq_insert(struct runq *q, struct sched_vcpu *s);
 void runq_join(struct runq *q, struct sched_vcpu *s);
+void runq_take(struct runq *q, struct sched_vcpu *s);
 /* s waits no longer: RUNNING, PARKED or OFF. */
 void runq_remove(struct runq *q, struct sched_vcpu *s, enum sv_state state);
 /* s was RUNNING and is OFF. */

@@ -3,7 +3,8 @@
  * Who runs where: weighted fair scheduling over one queue a CPU (core/runq.h).
  *
  * At each choice a CPU compares its own first vCPU with the first ones that wait elsewhere, and pulls one
- * that is well behind; an idle CPU pulls any. This is what one common queue would do, a slice late and
+ * that is well behind; an idle CPU pulls any. One that leaves somebody waiting who is well behind what runs on
+ * another CPU makes that one choose. This is what one common queue would do, a slice late and
  * without its lock. A CPU with a single vCPU has no slice timer unless somebody waits somewhere; then whoever
  * queues him tells such a CPU.
  */
@@ -117,32 +118,37 @@ static unsigned place(const struct vcpu *v)
     return best;
 }
 
-/*
- * s came into q, whose curr is charged up to now: it makes way if s is clearly behind, but not before it had
- * its minimum.
- */
-static void preempt(struct runq *q, const struct sched_vcpu *s, uint64_t now)
+/* q's CPU chooses again, but not before curr had its minimum. */
+static void choose_soon(struct runq *q, uint64_t now)
 {
     uint64_t earliest = q->began + ratelimit_ns(q);
 
-    if (s->vtime + runq_vtime(s->v, PREEMPT_GRAIN) >= q->curr->sched->vtime) {
-        if (!q->timed)
-            arm_slice(q);
-    } else if (now >= earliest) {
-        pcpu_raise(q->cpu, WORK_SCHED);
-    } else {
+    if (q->curr && now < earliest)
         set_slice(q, earliest);
-    }
+    else
+        pcpu_raise(q->cpu, WORK_SCHED);
 }
 
-/* Puts s, which is OFF, into q, and sees to it that somebody looks at it. q and its old queue locked. */
+/* s came into q, whose curr is charged up to now: it makes way if s is clearly behind. */
+static void preempt(struct runq *q, const struct sched_vcpu *s, uint64_t now)
+{
+    if (s->vtime + runq_vtime(s->v, PREEMPT_GRAIN) < q->curr->sched->vtime)
+        choose_soon(q, now);
+    else if (!q->timed)
+        arm_slice(q);
+}
+
+/* Puts s, which is OFF or PARKED, into q, and sees to it that somebody looks at it. q and its old queue locked. */
 static void enqueue(struct runq *q, struct sched_vcpu *s, uint64_t now)
 {
     cpumask_t others = sched_cpus(s->v) & ~cpumask_of(q->cpu), idle;
 
     runq_account(q, now); /* the clock that s has to respect is that of now */
     __atomic_store_n(&s->v->cpu, q->cpu, __ATOMIC_RELAXED);
-    runq_join(q, s);
+    if (s->state == SV_PARKED)
+        runq_take(q, s);
+    else
+        runq_join(q, s);
     if (!q->curr) {
         atomic_fetch_and(&idle_cpus, ~cpumask_of(q->cpu));
         pcpu_raise(q->cpu, WORK_SCHED);
@@ -171,7 +177,7 @@ void sched_wake(struct vcpu *v)
             break;
         runq_unlock_two(from, to);
     }
-    if (s->state == SV_OFF && !atomic_load(&v->pause)) {
+    if ((s->state == SV_OFF || s->state == SV_PARKED) && !atomic_load(&v->pause)) {
         uint64_t now = now_ns();
 
         runq_set_state(v, RUNSTATE_runnable, now);
@@ -234,6 +240,15 @@ static void put_curr(struct runq *q, uint64_t now)
     }
 }
 
+/* Who can't run for want of budget is no reason to leave those alone that wait elsewhere. */
+static void park_spent(struct runq *q)
+{
+    struct sched_vcpu *s;
+
+    while ((s = runq_first(q)) != NULL && cap_spent(s->v->domain))
+        runq_remove(q, s, SV_PARKED);
+}
+
 /*
  * The first of `from` that may run on q's CPU and is less far than `limit`; best one that likes it there.
  * Both locked.
@@ -245,7 +260,8 @@ static struct sched_vcpu *find_movable(const struct runq *from, const struct run
     list_for_each_entry(s, &from->waiting, link) {
         if (s->vtime + from->skew >= limit)
             break;
-        if (!cpumask_has(sched_cpus(s->v), q->cpu) || atomic_load(&s->v->running_on) != -1)
+        if (!cpumask_has(sched_cpus(s->v), q->cpu) || atomic_load(&s->v->running_on) != -1 ||
+            cap_spent(s->v->domain))
             continue;
         if (cpumask_has(soft_of(s->v), q->cpu))
             return s;
@@ -253,6 +269,11 @@ static struct sched_vcpu *find_movable(const struct runq *from, const struct run
             second = s;
     }
     return second;
+}
+
+static uint64_t pull_grain(void)
+{
+    return PULL_GRAIN * VTIME_SCALE / DEFAULT_WEIGHT;
 }
 
 static bool pull_from(struct runq *from, struct runq *q, uint64_t limit)
@@ -265,7 +286,7 @@ static bool pull_from(struct runq *from, struct runq *q, uint64_t limit)
     if (s) {
         runq_remove(from, s, SV_OFF);
         __atomic_store_n(&s->v->cpu, q->cpu, __ATOMIC_RELAXED);
-        runq_join(q, s);
+        runq_take(q, s);
     }
     runq_unlock_two(from, q);
     return s != NULL;
@@ -283,14 +304,34 @@ static void pull(struct runq *q)
     if (atomic_load(&runq_waiting) == (head != HEAD_NONE))
         return;
     if (head != HEAD_NONE) {
-        uint64_t grain = PULL_GRAIN * VTIME_SCALE / DEFAULT_WEIGHT;
-
-        limit = head > grain ? head - grain : 0;
+        limit = head > pull_grain() ? head - pull_grain() : 0;
     }
     for_each_cpu (cpu, pool_peers(q->cpu) & ~cpumask_of(q->cpu))
         if (atomic_load_explicit(&runq_of(cpu)->head, memory_order_relaxed) < limit &&
             pull_from(runq_of(cpu), q, limit))
             return;
+}
+
+/*
+ * The CPU that is farthest ahead of s, which waits in q, if by enough that it would pull it; else q's own. Without
+ * this, who is preempted for a short time each period might wait only while nobody looks. q locked.
+ */
+static unsigned find_puller(const struct runq *q, const struct sched_vcpu *s)
+{
+    uint64_t farthest = s->vtime + q->skew + pull_grain();
+    unsigned cpu, puller = q->cpu;
+
+    for_each_cpu (cpu, sched_cpus(s->v) & ~cpumask_of(q->cpu)) {
+        const struct runq *other = runq_of(cpu);
+        uint64_t at = atomic_load_explicit(&other->at, memory_order_relaxed);
+
+        at = MIN(at, atomic_load_explicit(&other->head, memory_order_relaxed));
+        if (at > farthest) {
+            farthest = at;
+            puller = cpu;
+        }
+    }
+    return puller;
 }
 
 /*
@@ -352,6 +393,7 @@ static void begin(struct runq *q, struct vcpu *next, uint64_t now)
     } else {
         atomic_fetch_or(&idle_cpus, cpumask_of(q->cpu));
     }
+    atomic_store_explicit(&q->at, next ? next->sched->vtime + q->skew : 0, memory_order_relaxed);
     runq_publish(q);
     arm_slice(q);
 }
@@ -374,20 +416,29 @@ struct vcpu *sched_pick(struct vcpu *prev)
 {
     struct runq *q = this_pcpu()->runq;
     struct vcpu *next, *stray = NULL;
+    unsigned puller = q->cpu;
     uint64_t now = now_ns();
     struct sched_vcpu *s;
 
     lock(&q->lock);
     put_curr(q, now);
+    park_spent(q);
     unlock(&q->lock);
     pull(q);
     lock(&q->lock);
     next = take_next(q, prev, now, &stray);
     begin(q, next, now);
     s = runq_first(q);
-    if (s)
+    if (s) {
         tell_untimed(sched_cpus(s->v) & ~cpumask_of(q->cpu));
+        puller = find_puller(q, s);
+    }
     unlock(&q->lock);
+    if (puller != q->cpu) {
+        lock(&runq_of(puller)->lock);
+        choose_soon(runq_of(puller), now);
+        unlock(&runq_of(puller)->lock);
+    }
     if (stray) {
         send_away(stray, q);
         pcpu_raise(q->cpu, WORK_SCHED); /* there may be another */

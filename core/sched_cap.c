@@ -98,8 +98,6 @@ static void unpark(struct domain *d)
             continue;
         q = runq_lock_of(v);
         parked = v->sched->state == SV_PARKED;
-        if (parked)
-            v->sched->state = SV_OFF;
         unlock(&q->lock);
         if (parked)
             sched_wake(v);

@@ -168,6 +168,86 @@ static void a_cap_does_not_slow_who_stays_below_it_and_may_change(void **state)
     sim_end();
 }
 
+/* Percent of a CPU that each of n vCPUs gets of `cpus`: by weight, but none more than its `most`. */
+static void fair_shares(unsigned n, double cpus, const unsigned *weight, const double *most, double *out)
+{
+    bool full[8] = { false };
+    double left = cpus * 100;
+
+    for (bool again = true; again; ) {
+        double sum = 0;
+
+        for (unsigned i = 0; i < n; i++)
+            sum += full[i] ? 0 : weight[i];
+        again = false;
+        for (unsigned i = 0; i < n && !again; i++) {
+            if (full[i])
+                continue;
+            out[i] = left * weight[i] / sum;
+            if (out[i] >= most[i]) {
+                out[i] = most[i];
+                left -= most[i];
+                full[i] = again = true;
+            }
+        }
+    }
+}
+
+/* Who is stopped by its cap, or sleeps, leaves the rest to the others, by their weights, wherever they run. */
+static void shares_are_exact_beside_caps_and_sleepers(void **state)
+{
+    static const struct { unsigned cpus, n, weight[6], cap[6], sleep[6]; } c[] = {
+        { 2, 3, { 256, 512, 256 }, { 0 }, { 0 } },
+        { 1, 3, { 256, 512, 512 }, { 0, 0, 30 }, { 0 } },
+        { 1, 3, { 256, 512, 256 }, { 0 }, { 0, 0, 7 } },
+        { 2, 4, { 256, 256, 256, 256 }, { 0, 0, 0, 30 }, { 0 } },
+        { 2, 4, { 256, 512, 256, 512 }, { 0, 0, 0, 30 }, { 0 } },
+        { 2, 4, { 256, 512, 256, 256 }, { 0 }, { 0, 0, 0, 7 } },
+        { 2, 4, { 256, 256, 256, 256 }, { 0, 0, 0, 20 }, { 0, 0, 0, 7 } },
+        { 2, 6, { 256, 256, 256, 256, 256, 256 }, { 0, 0, 0, 20, 20 }, { 0, 0, 0, 7, 0, 7 } },
+        { 3, 6, { 256, 512, 256, 256, 256, 1024 }, { 0, 0, 0, 30, 50 }, { 0 } },
+        { 2, 6, { 256, 512, 256, 256, 256, 1024 }, { 0, 0, 0, 30, 50, 20 }, { 0 } },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(c); i++) {
+        double most[6], fair[6];
+
+        sim_start(c[i].cpus);
+        for (unsigned n = 0; n < c[i].n; n++) {
+            struct guest *g = guest_new(1, (uint16_t)c[i].weight[n], (uint16_t)c[i].cap[n]);
+
+            most[n] = c[i].sleep[n] ? 300.0 / (3 + c[i].sleep[n]) : 100;
+            most[n] = c[i].cap[n] && c[i].cap[n] < most[n] ? c[i].cap[n] : most[n];
+            guest_up(g, MS(3), MS(c[i].sleep[n]));
+        }
+        fair_shares(c[i].n, c[i].cpus, c[i].weight, most, fair);
+        sim_run(SEC(10));
+        for (unsigned n = 0; n < c[i].n; n++)
+            assert_share(guests[n], SEC(10), fair[n], 0.5);
+        sim_end();
+    }
+}
+
+static void affinity_bounds_whom_weights_compare(void **state)
+{
+    cpumask_t zero = 1;
+    struct guest *g[4];
+
+    sim_start(2);
+    for (unsigned i = 0; i < 4; i++) {
+        g[i] = guest_new(1, i == 1 ? 512 : 256, i == 3 ? 30 : 0);
+        if (i < 2)
+            assert_int_equal(sched_set_affinity(&g[i]->v[0], &zero, NULL), 0);
+        guest_up(g[i], 0, 0);
+    }
+    sim_run(SEC(10));
+    assert_share(g[0], SEC(10), 33.33, 1);
+    assert_share(g[1], SEC(10), 66.67, 1);
+    assert_share(g[2], SEC(10), 70, 1);
+    assert_share(g[3], SEC(10), 30, 1);
+    sim_end();
+}
+
 static void who_sleeps_much_runs_soon_after_it_wakes(void **state)
 {
     struct guest *g[2];
@@ -760,6 +840,8 @@ int main(void)
         cmocka_unit_test(shares_recover_after_a_lopsided_time),
         cmocka_unit_test(a_cap_holds_alone_and_in_company),
         cmocka_unit_test(a_cap_does_not_slow_who_stays_below_it_and_may_change),
+        cmocka_unit_test(shares_are_exact_beside_caps_and_sleepers),
+        cmocka_unit_test(affinity_bounds_whom_weights_compare),
         cmocka_unit_test(who_sleeps_much_runs_soon_after_it_wakes),
         cmocka_unit_test(a_long_sleep_is_not_saved_up),
         cmocka_unit_test(an_event_that_came_before_is_not_slept_over),
