@@ -12,6 +12,7 @@
 #include "core/flush.h"
 #include "core/guest.h"
 #include "core/log.h"
+#include "core/lowmem.h"
 #include "core/m2p.h"
 #include "lib/errno.h"
 #include "lib/string.h"
@@ -45,6 +46,7 @@ mfn_t reservation_add(struct domain *d, unsigned order, unsigned addr_bits, uint
     uint64_t n = 1ull << order;
     mfn_t m = MFN_NONE;
 
+    lowmem_check();
     lock(&d->lock);
     if (!domain_dying(d) && room_for(d, n))
         m = frames_alloc(order, addr_bits);
@@ -58,6 +60,7 @@ mfn_t reservation_add(struct domain *d, unsigned order, unsigned addr_bits, uint
             d->max_pfn = MAX(d->max_pfn, pfn + n);
     }
     unlock(&d->lock);
+    lowmem_check();
     return m;
 }
 
