@@ -2,8 +2,8 @@
 /*
  * A domain's memory: frames given, taken back and exchanged, within its limit and what others have claimed.
  *
- * Exchange is two-phase: everything that can fail (reading the lists, taking the old frames, finding the new ones) comes before
- * anything changes hands.
+ * Exchange is two-phase, part by part: everything that can fail (reading the lists, taking the old frames, finding the new ones)
+ * comes before anything changes hands.
  */
 #include "core/reservation.h"
 
@@ -19,7 +19,7 @@
 
 #include <stdatomic.h>
 
-#define EXCHANGE_MAX 512u /* frames in one call: 2 MiB at once */
+#define EXCHANGE_AT_ONCE (1u << RESERVATION_MAX_ORDER) /* frames */
 
 static _Atomic uint64_t claimed; /* sum of all domains' claimed_pages */
 
@@ -79,11 +79,22 @@ bool reservation_remove(struct domain *d, mfn_t m)
 
 /* ---- Exchange ---- */
 
-struct exchange_work {
-    mfn_t in[EXCHANGE_MAX], out[EXCHANGE_MAX];
-    xen_pfn_t pfn[EXCHANGE_MAX];    /* names of the new frames */
-    uint64_t was[EXCHANGE_MAX];     /* names of the old ones   */
+/* What is exchanged at once, all of it or nothing: whole extents of both sides. */
+struct exchange_part {
+    unsigned frames, nr_in, nr_out;
+    uint64_t in_at, out_at; /* its first extents */
 };
+
+struct exchange_work {
+    mfn_t in[EXCHANGE_AT_ONCE], out[EXCHANGE_AT_ONCE];
+    xen_pfn_t pfn[EXCHANGE_AT_ONCE];    /* names of the new frames */
+    uint64_t was[EXCHANGE_AT_ONCE];     /* names of the old ones   */
+};
+
+static guest_ptr_t extent_ptr(const struct xen_memory_reservation *r, uint64_t i)
+{
+    return gptr_plus(handle_ptr(r->extent_start), i * sizeof(xen_pfn_t));
+}
 
 /* d's lock is held. In place of a frame taken from it, which counts until then: nobody else may use its room. */
 static void assign_instead(struct domain *d, mfn_t m, uint64_t pfn)
@@ -105,18 +116,19 @@ static void give_back(struct domain *d, const struct exchange_work *w, unsigned 
 }
 
 /* Takes the frames off d: nobody else may hold them. */
-static int take_in(struct domain *d, const struct xen_memory_exchange *x, struct exchange_work *w, unsigned n)
+static int take_in(struct domain *d, const struct xen_memory_exchange *x, struct exchange_work *w,
+                   const struct exchange_part *p)
 {
     unsigned per = 1u << x->in.extent_order;
 
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < p->frames; i++) {
         xen_pfn_t first;
 
-        if (guest_read(&first, gptr_plus(handle_ptr(x->in.extent_start), i / per * sizeof(first)), sizeof(first)))
+        if (guest_read(&first, extent_ptr(&x->in, p->in_at + i / per), sizeof(first)))
             return -EFAULT;
         w->in[i] = mfn(first + i % per);
     }
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < p->frames; i++) {
         w->was[i] = mfn_is_ram(w->in[i]) ? m2p_get(w->in[i]) : 0;
         if (!frame_take(d, w->in[i])) {
             give_back(d, w, i);
@@ -126,12 +138,12 @@ static int take_in(struct domain *d, const struct xen_memory_exchange *x, struct
     return 0;
 }
 
-/* The new extents from the pool; freed again if one can't be had. */
-static int take_out(const struct xen_memory_exchange *x, mfn_t *out)
+/* The new extents from the allocator; freed again if one can't be had. */
+static int take_out(const struct xen_memory_exchange *x, mfn_t *out, const struct exchange_part *p)
 {
     unsigned bits = XENMEMF_get_address_bits(x->out.mem_flags);
 
-    for (unsigned i = 0; i < x->out.nr_extents; i++) {
+    for (unsigned i = 0; i < p->nr_out; i++) {
         out[i] = frames_alloc(x->out.extent_order, bits);
         if (!mfn_same(out[i], MFN_NONE))
             continue;
@@ -143,65 +155,90 @@ static int take_out(const struct xen_memory_exchange *x, mfn_t *out)
 }
 
 /* Nothing can fail any more but writing the answers, whose places were read from a moment ago. */
-static long commit(struct domain *d, const struct xen_memory_exchange *x, const struct exchange_work *w, unsigned n)
+static long commit(struct domain *d, const struct xen_memory_exchange *x, const struct exchange_work *w,
+                   const struct exchange_part *p)
 {
     unsigned per = 1u << x->out.extent_order;
     long rc = 0;
 
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < p->frames; i++)
         frames_free(w->in[i], 0, true);
     lock(&d->lock);
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < p->frames; i++)
         assign_instead(d, mfn_plus(w->out[i / per], i % per), w->pfn[i / per] + i % per);
     unlock(&d->lock);
-    for (unsigned i = 0; i < x->out.nr_extents; i++) {
-        if (guest_write(gptr_plus(handle_ptr(x->out.extent_start), i * sizeof(xen_pfn_t)), &w->out[i].n,
-                        sizeof(w->out[i].n)))
+    for (unsigned i = 0; i < p->nr_out; i++) {
+        if (guest_write(extent_ptr(&x->out, p->out_at + i), &w->out[i].n, sizeof(w->out[i].n)))
             rc = -EFAULT;
     }
     return rc;
 }
 
-static long exchange(struct domain *d, struct xen_memory_exchange *x, struct exchange_work *w, unsigned n)
+static long exchange_part(struct domain *d, const struct xen_memory_exchange *x, struct exchange_work *w,
+                          const struct exchange_part *p)
 {
     int rc;
 
-    if (guest_read(w->pfn, handle_ptr(x->out.extent_start), x->out.nr_extents * sizeof(w->pfn[0])))
+    if (guest_read(w->pfn, extent_ptr(&x->out, p->out_at), p->nr_out * sizeof(w->pfn[0])))
         return -EFAULT;
-    rc = take_in(d, x, w, n);
+    rc = take_in(d, x, w, p);
     if (rc)
         return rc;
-    rc = domain_dying(d) ? -EINVAL : take_out(x, w->out);
+    rc = domain_dying(d) ? -EINVAL : take_out(x, w->out, p);
     if (rc) {
-        give_back(d, w, n);
+        give_back(d, w, p->frames);
         return rc;
     }
-    x->nr_exchanged = x->in.nr_extents;
-    return commit(d, x, w, n);
+    return commit(d, x, w, p);
+}
+
+/* Both sides are the same number of frames, and what was done before is whole extents of both. */
+static bool exchange_valid(const struct xen_memory_exchange *x)
+{
+    unsigned in = x->in.extent_order, out = x->out.extent_order;
+    uint64_t step = out > in && out <= RESERVATION_MAX_ORDER ? 1ull << (out - in) : 1;
+
+    return in <= RESERVATION_MAX_ORDER && out <= RESERVATION_MAX_ORDER && x->out.domid == x->in.domid &&
+           x->in.nr_extents <= frame_count && x->out.nr_extents <= frame_count &&
+           x->in.nr_extents << in == x->out.nr_extents << out && x->nr_exchanged <= x->in.nr_extents &&
+           x->nr_exchanged % step == 0;
+}
+
+static long exchange_rest(struct domain *d, struct xen_memory_exchange *x, struct exchange_work *w)
+{
+    unsigned in = x->in.extent_order, out = x->out.extent_order;
+
+    while (x->nr_exchanged < x->in.nr_extents) {
+        uint64_t done = x->nr_exchanged << in, left = (x->in.nr_extents << in) - done;
+        struct exchange_part p = { .frames = (unsigned)MIN(left, (uint64_t)EXCHANGE_AT_ONCE) };
+        long rc;
+
+        p.nr_in = p.frames >> in;
+        p.nr_out = p.frames >> out;
+        p.in_at = x->nr_exchanged;
+        p.out_at = done >> out;
+        rc = exchange_part(d, x, w, &p);
+        if (rc)
+            return rc;
+        x->nr_exchanged += p.nr_in;
+        if (!budget_take(p.frames * 16) && x->nr_exchanged < x->in.nr_extents)
+            return -ERESTART;
+    }
+    return 0;
 }
 
 long reservation_exchange(struct domain *d, struct xen_memory_exchange *x)
 {
     struct exchange_work *w;
-    uint64_t n;
     long rc;
 
-    if (x->nr_exchanged)
-        return -EINVAL;
-    if (x->in.extent_order > RESERVATION_MAX_ORDER || x->out.extent_order > RESERVATION_MAX_ORDER || x->out.domid != x->in.domid ||
-        x->in.nr_extents > EXCHANGE_MAX || x->out.nr_extents > EXCHANGE_MAX)
-        return -EINVAL;
-    n = x->in.nr_extents << x->in.extent_order;
-    if (n != x->out.nr_extents << x->out.extent_order)
-        return -EINVAL;
-    if (n > EXCHANGE_MAX)
+    if (!exchange_valid(x))
         return -EINVAL;
     w = hv_alloc(sizeof(*w));
     if (!w)
         return -ENOMEM;
-    rc = exchange(d, x, w, (unsigned)n);
+    rc = exchange_rest(d, x, w);
     hv_free(w, sizeof(*w));
-    budget_take((unsigned)n * 16);
     return rc;
 }
 

@@ -21,9 +21,15 @@ struct e820entry { uint64_t addr, size; uint32_t type; } __attribute__((packed))
 mfn_t reservation_add(struct domain *d, unsigned order, unsigned addr_bits, uint64_t pfn);
 /* d gives a frame back. False: not d's. It is free when its last mapping goes. */
 bool reservation_remove(struct domain *d, mfn_t m);
-/* XENMEM_exchange of the caller's own frames; x->nr_exchanged is set. All or nothing. */
+/*
+ * XENMEM_exchange of the caller's own frames, from extent x->nr_exchanged on, which it raises by those that are done.
+ * -ERESTART: go on from there. What failed did nothing: -EINVAL, -EFAULT, -ENOMEM.
+ */
 long reservation_exchange(struct domain *d, struct xen_memory_exchange *x);
-/* Sets `pages` (of which what d has already is no claim any more) aside for d; 0: nothing. */
+/*
+ * Sets `pages` (of which what d has already is no claim any more) aside for d; 0: nothing. -EINVAL: beyond d's limit, or it has
+ * a claim; -ENOMEM: not so many are free.
+ */
 long reservation_claim(struct domain *d, uint64_t pages);
 uint64_t reservation_claimed(void); /* by all domains */
 /* What XENMEM_memory_map answers from now on, read from the caller; and a copy of it: false, none was set. */
