@@ -250,6 +250,10 @@ long reservation_claim(struct domain *d, uint64_t pages)
     long rc = 0;
 
     lock(&d->lock);
+    if (pages && d->claimed_pages) { /* one at a time */
+        unlock(&d->lock);
+        return -EINVAL;
+    }
     claimed -= d->claimed_pages;
     d->claimed_pages = 0;
     want = pages > d->tot_pages ? pages - d->tot_pages : 0;
