@@ -223,6 +223,9 @@ long domctl_sendtrigger(struct hypercall *hc, struct domain *d, struct xen_domct
 
     if (!v)
         return refuse(hc->v, -ESRCH, "trigger for vCPU %u of domain %u", op->u.sendtrigger.vcpu, d->id);
+    if (op->u.sendtrigger.trigger == XEN_DOMCTL_SENDTRIGGER_POWER ||
+        op->u.sendtrigger.trigger == XEN_DOMCTL_SENDTRIGGER_SLEEP) /* buttons, of HVM guests alone */
+        return refuse(hc->v, -EINVAL, "button %u for a PV domain", op->u.sendtrigger.trigger);
     if (op->u.sendtrigger.trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
         return refuse(hc->v, -ENOSYS, "trigger %u for a PV domain", op->u.sendtrigger.trigger);
     if (!__atomic_exchange_n(&v->nmi_pending, true, __ATOMIC_SEQ_CST))
