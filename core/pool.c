@@ -176,17 +176,21 @@ static int check_removal(unsigned id, unsigned cpu)
     return dom0_is_pinned_to(cpu) ? -EADDRINUSE : 0;
 }
 
-/* Those that could run on the CPU that goes only may run on all now (O3). */
-static void widen_affinity(struct domain *d, cpumask_t cpus)
+/* d's vCPUs go to the CPUs that are left; those that could run on the one that goes only may run on all now (O3). */
+static void leave_cpu(struct domain *d, cpumask_t cpus)
 {
     const cpumask_t all = pcpu_online;
 
-    for (unsigned i = 0; i < d->max_vcpus; i++)
-        if (d->vcpu[i] && !(__atomic_load_n(&d->vcpu[i]->hard, __ATOMIC_RELAXED) & cpus))
-            (void)sched_set_affinity(d->vcpu[i], &all, NULL);
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = d->vcpu[i];
+
+        if (v && __atomic_load_n(&v->hard, __ATOMIC_RELAXED) & cpus)
+            sched_replace(v);
+        else if (v)
+            (void)sched_set_affinity(v, &all, NULL);
+    }
 }
 
-/* Its CPU sends them to others when it chooses again. */
 static int finish_removal(void)
 {
     struct domain *d;
@@ -194,7 +198,7 @@ static int finish_removal(void)
     while ((d = domain_get_next(removal.next)) != NULL) {
         removal.next = (domid_t)(d->id + 1);
         if (d->sched.pool == removal.pool)
-            widen_affinity(d, pool_cpus(removal.pool));
+            leave_cpu(d, pool_cpus(removal.pool));
         domain_put(d);
         if (!budget_take(8))
             return -ERESTART;

@@ -398,7 +398,7 @@ static void begin(struct runq *q, struct vcpu *next, uint64_t now)
     arm_slice(q);
 }
 
-/* v waits here, where its affinity does not allow it; its running_on is this CPU. Off to another queue. */
+/* v waited or ran here, where its affinity does not allow it; its running_on is this CPU. Off to another queue. */
 static void send_away(struct vcpu *v, struct runq *q)
 {
     struct runq *to = runq_of(place(v));
@@ -407,6 +407,8 @@ static void send_away(struct vcpu *v, struct runq *q)
     if (v->sched->state == SV_QUEUED) {
         runq_remove(q, v->sched, SV_OFF);
         enqueue(to, v->sched, now_ns());
+    } else {
+        __atomic_store_n(&v->cpu, to->cpu, __ATOMIC_RELAXED);
     }
     atomic_store(&v->running_on, -1);
     runq_unlock_two(q, to);

@@ -45,6 +45,8 @@ bool sched_cpu_busy(unsigned cpu);
  * Moves v if it must.
  */
 int sched_set_affinity(struct vcpu *v, const cpumask_t *hard, const cpumask_t *soft);
+/* Which CPUs v may use, or how much of them, has changed: it looks for a place again. */
+void sched_replace(struct vcpu *v);
 /*
  * SCHEDOP_pin_override: to that CPU only until called with a negative one. -EINVAL: not a CPU it may have;
  * -EBUSY: is pinned.

@@ -14,20 +14,35 @@
 
 /* ---- Settings ---- */
 
-/* Where v may be changed: it looks for a place again. */
-static void replace(struct vcpu *v)
+/* One that does not run: the CPU it is said to be on is one that it may have. */
+static void move_idle(struct vcpu *v)
+{
+    struct runq *from = runq_of(runq_cpu(v)), *to = runq_of(cpumask_first(sched_cpus(v)));
+
+    if (cpumask_has(sched_cpus(v), from->cpu))
+        return;
+    runq_lock_two(from, to);
+    if (runq_cpu(v) == from->cpu && (v->sched->state == SV_OFF || v->sched->state == SV_PARKED) &&
+        atomic_load(&v->running_on) == -1)
+        __atomic_store_n(&v->cpu, to->cpu, __ATOMIC_RELAXED);
+    runq_unlock_two(from, to);
+}
+
+void sched_replace(struct vcpu *v)
 {
     struct runq *q = runq_lock_of(v);
     struct sched_vcpu *s = v->sched;
-    bool moves = s->state == SV_QUEUED && atomic_load(&v->running_on) == -1;
+    bool waits = s->state == SV_QUEUED, moves = waits && atomic_load(&v->running_on) == -1;
 
     if (moves)
         runq_remove(q, s, SV_OFF);
-    else if (s->state == SV_QUEUED || s->state == SV_RUNNING)
+    else if (waits || s->state == SV_RUNNING)
         pcpu_raise(q->cpu, WORK_SCHED);
     unlock(&q->lock);
     if (moves)
         sched_wake(v);
+    else
+        move_idle(v);
 }
 
 int sched_set_affinity(struct vcpu *v, const cpumask_t *hard, const cpumask_t *soft)
@@ -40,7 +55,7 @@ int sched_set_affinity(struct vcpu *v, const cpumask_t *hard, const cpumask_t *s
         v->sched->kept = *hard & pcpu_online;
     else if (hard)
         __atomic_store_n(&v->hard, *hard & pcpu_online, __ATOMIC_RELAXED);
-    replace(v);
+    sched_replace(v);
     return 0;
 }
 
@@ -61,7 +76,7 @@ int sched_pin_override(struct vcpu *v, int cpu)
     s->kept = v->hard;
     __atomic_store_n(&v->hard, cpumask_of((unsigned)cpu), __ATOMIC_RELAXED);
     s->overridden = true;
-    replace(v);
+    sched_replace(v);
     return 0;
 }
 
@@ -80,7 +95,7 @@ int sched_set_domain(struct domain *d, uint16_t weight, uint16_t cap)
     cap_set(d, cap);
     for (unsigned i = 0; i < d->max_vcpus; i++)
         if (d->vcpu[i] && d->vcpu[i]->sched)
-            replace(d->vcpu[i]);
+            sched_replace(d->vcpu[i]);
     return 0;
 }
 

@@ -46,7 +46,7 @@ static void forget_where_they_ran(void)
             guests[n]->at[i].seen = 0;
 }
 
-/* O1-O3, and nobody is on a CPU that is not his. */
+/* O1-O3, and nobody is on a CPU that is not his, nor said to be. */
 static void check_pools(void)
 {
     cpumask_t used = 0;
@@ -62,6 +62,8 @@ static void check_pools(void)
             struct vcpu *v = &guests[n]->v[i];
 
             assert_true(v->hard & pool_cpus(v->domain->sched.pool));
+            if (v->sched->state == SV_OFF || v->sched->state == SV_PARKED)
+                assert_true(cpumask_has(pool_cpus(v->domain->sched.pool), v->cpu));
             if (v->running_on != -1)
                 assert_true(cpumask_has(pool_cpus(v->domain->sched.pool), (unsigned)v->running_on));
         }
