@@ -115,6 +115,7 @@ class Machine(Console):
         """root, and each disk's kind: virtio, ahci, nvme, or shared: virtio, and what is written stays, for another
         machine that has it too. disks: (kind, path). nics: QEMU models. wire: ("listen" or "connect", port of this
         host): a NIC on a cable to another machine.
+        dom0_memory: MiB, None: as the hypervisor chooses.
         files: paths on this host that dom0 finds in /run/files. threads: multi (one for each CPU) or single.
         kernel: the hypervisor; modules: its modules as given to -initrd (default: dom0's kernel and initrd).
         iso: boot from this CD instead. options, dom0_options: added to the command lines. cpu: the model, as of -cpu."""
@@ -135,8 +136,8 @@ class Machine(Console):
         super().__init__(None)
 
     def command_line(self):
-        return f"console=com1 com1=115200,8n1 dom0_mem={self.dom0_memory}M,max:{self.dom0_memory}M " \
-               f"loglvl=all guest_loglvl=all {self.options}".strip()
+        dom0 = f"dom0_mem={self.dom0_memory}M,max:{self.dom0_memory}M " if self.dom0_memory else ""
+        return f"console=com1 com1=115200,8n1 {dom0}loglvl=all guest_loglvl=all {self.options}".strip()
 
     def dom0_command_line(self):
         return f"console=hvc0 {self.dom0_options}".strip()
