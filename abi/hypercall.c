@@ -33,6 +33,9 @@ long hypercall_run(struct hypercall *hc)
     if (!domain_may(hc->d, r->needs))
         return refuse(hc->v, -EPERM, "%s: not privileged", r->name);
     hc->v->hypercalls++;
+    perf_count_nth(PERF_HYPERCALLS, (unsigned)hc->nr, PERF_HYPERCALL_MAX);
+    if (hc->in_multicall)
+        perf_count(PERF_MULTICALLED);
     return r->run(hc);
 }
 
@@ -80,6 +83,7 @@ void hypercall_entry(struct vcpu *v)
         r->rax = (uint64_t)rc;
         return;
     }
+    perf_count(PERF_CONTINUED);
     /* The guest executes its syscall again, after interrupts and other vCPUs had their turn. */
     r->rip -= SYSCALL_BYTES;
     r->rdi = hc.arg[0];

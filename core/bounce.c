@@ -11,6 +11,7 @@
 #include "core/domain.h"
 #include "core/guest.h"
 #include "core/log.h"
+#include "core/pcpu.h"
 #include "core/vcpu.h"
 #include "lib/string.h"
 #include "x86/model/pte.h"
@@ -92,6 +93,7 @@ void bounce_trap(struct vcpu *v, unsigned vector, uint32_t error)
 
 void bounce_page_fault(struct vcpu *v, uint64_t cr2, uint32_t error)
 {
+    perf_count(PERF_PAGE_FAULTS);
     v->info->arch.cr2 = cr2;
     bounce_trap(v, X86_VEC_PF, error);
 }
@@ -117,12 +119,14 @@ void bounce_pending(struct vcpu *v)
     if (READ_ONCE(v->info->evtchn_upcall_pending) && !upcall_mask(v) && v->event_cb.va) {
         struct callback cb = { v->event_cb.va, true };
 
+        perf_count(PERF_UPCALLS);
         bounce_callback(v, &cb, "an event");
     }
 }
 
 void bounce_syscall(struct vcpu *v)
 {
+    perf_count(PERF_SYSCALLS);
     if (v->syscall_cb.va)
         bounce_callback(v, &v->syscall_cb, "a system call");
     else

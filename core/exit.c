@@ -23,6 +23,7 @@ static void reschedule(struct pcpu *c)
         return;
     if (prev)
         sched_update_runstate_area(prev); /* while it is still ours: the next CPU's update comes later */
+    perf_count(PERF_SWITCHES);
     c->current = next;
     machine_switch(prev, next);
     if (prev)

@@ -201,6 +201,7 @@ int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op)
     lock(&t->lock);
     *mapping_at(t, handle) = m;
     unlock(&t->lock);
+    perf_count(PERF_GRANT_MAPS);
     op->handle = handle;
     op->dev_bus_addr = mfn_maddr(m.frame); /* Linux learns the frame from it, device or not */
     return 0;
@@ -260,6 +261,7 @@ static int16_t replace(struct vcpu *v, const struct mapping *m, uint64_t new_add
 static void release_later(struct grant_unmaps *batch, const struct mapping *m, grant_handle_t handle)
 {
     ASSERT(batch->n < GRANT_UNMAPS);
+    perf_count(PERF_GRANT_UNMAPS);
     batch->item[batch->n++] = (struct grant_release){
         .granter = m->granter, .frame = m->frame, .ref = m->ref, .handle = handle,
         .write = !(m->flags & GNTMAP_readonly),

@@ -9,6 +9,7 @@
 #include "core/domain.h"
 #include "core/guest.h"
 #include "core/log.h"
+#include "core/pcpu.h"
 #include "core/privop.h"
 #include "core/pt.h"
 #include "core/vcpu.h"
@@ -84,6 +85,7 @@ static bool table_write(struct vcpu *v, uint64_t va)
                   v->regs->rip);
         return false;
     }
+    perf_count(PERF_PTWRITES);
     *v->regs = w.after;
     if (w.single_step)
         privop_single_step(v);

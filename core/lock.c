@@ -27,12 +27,37 @@ void lock_init(struct lock *l, enum lock_class class)
     l->class = (uint8_t)class;
 }
 
-static void take(struct lock *l)
+static void wait_for(struct lock *l, uint32_t mine, struct lock_use *u)
 {
-    uint32_t mine = atomic_fetch_add_explicit(&l->ticket, TICKET_NEXT, memory_order_acquire) >> 16;
+    uint64_t began = machine_tsc();
 
     while ((atomic_load_explicit(&l->ticket, memory_order_acquire) & TICKET_SERVED) != mine)
         machine_relax();
+    u->waited++;
+    u->waited_time += machine_tsc() - began;
+}
+
+static void taken(struct lock_use *u)
+{
+    if (!(u->taken++ % LOCK_SAMPLE))
+        u->since = machine_tsc();
+}
+
+static void given(struct lock_use *u)
+{
+    if (unlikely(u->since)) {
+        u->held_time += (machine_tsc() - u->since) * LOCK_SAMPLE;
+        u->since = 0;
+    }
+}
+
+static void take(struct lock *l, struct lock_use *u)
+{
+    uint32_t t = atomic_fetch_add_explicit(&l->ticket, TICKET_NEXT, memory_order_acquire);
+
+    if (unlikely((t & TICKET_SERVED) != t >> 16))
+        wait_for(l, t >> 16, u);
+    taken(u);
 }
 
 /* The locks of one CPU that are at or below `class` in the order; for assertions. */
@@ -46,7 +71,7 @@ void lock(struct lock *l)
     struct pcpu *c = this_pcpu();
 
     ASSERT(!held_from(c, l->class));
-    take(l);
+    take(l, &c->lock_use[l->class]);
     c->locks_held |= HELD(l->class);
 }
 
@@ -55,7 +80,7 @@ void lock_second(struct lock *l)
     struct pcpu *c = this_pcpu();
 
     ASSERT(held_from(c, l->class) == HELD(l->class) && !(c->locks_held & HELD_SECOND(l->class)));
-    take(l);
+    take(l, &c->lock_use[l->class]);
     c->locks_held |= HELD_SECOND(l->class);
 }
 
@@ -68,6 +93,7 @@ bool trylock(struct lock *l)
         !atomic_compare_exchange_strong_explicit(&l->ticket, &t, t + TICKET_NEXT, memory_order_acquire,
                                                  memory_order_relaxed))
         return false;
+    taken(&c->lock_use[l->class]);
     c->locks_held |= c->locks_held & HELD(l->class) ? HELD_SECOND(l->class) : HELD(l->class);
     return true;
 }
@@ -79,6 +105,7 @@ void unlock(struct lock *l)
 
     ASSERT(lock_held(l) && (c->locks_held & HELD(l->class)));
     c->locks_held &= ~(c->locks_held & second ? second : HELD(l->class));
+    given(&c->lock_use[l->class]);
     /* Only the holder changes the low half, so it can't carry into the high half behind this test. */
     if ((atomic_load_explicit(&l->ticket, memory_order_relaxed) & TICKET_SERVED) == TICKET_SERVED)
         atomic_fetch_sub_explicit(&l->ticket, TICKET_SERVED, memory_order_release);

@@ -41,6 +41,17 @@ struct lock {
     uint8_t class;           /* enum lock_class */
 };
 
+/*
+ * What one CPU did with the locks of a class; times in ticks of the TSC. Waiting is measured each time, since it is slow
+ * anyway; holding once in LOCK_SAMPLE times, and counted for all of them.
+ */
+#define LOCK_SAMPLE 16u
+struct lock_use {
+    uint64_t taken, waited;         /* how often; how often not at once */
+    uint64_t held_time, waited_time;
+    uint64_t since;                 /* taken at this TSC, and to be measured; 0: no */
+};
+
 #define LOCK_INIT(cls) { .class = LOCK_##cls }
 
 void lock_init(struct lock *l, enum lock_class class);
@@ -53,5 +64,14 @@ void lock_second(struct lock *l);
 
 /* True if some CPU holds l; for assertions only. */
 bool lock_held(const struct lock *l);
+
+/* ---- For `xenlockprof` and the debug keys 'l' and 'L' (core/lock_use.c) ---- */
+
+/* All CPUs' use of a class since the last reset; times in ns here. */
+void lock_use_get(enum lock_class class, struct lock_use *u);
+const char *lock_class_name(enum lock_class class);
+/* ns since the last reset. */
+uint64_t lock_use_time(void);
+void lock_use_reset(void);
 
 #endif

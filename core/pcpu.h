@@ -4,7 +4,9 @@
 #define CORE_PCPU_H
 
 #include "core/ids.h"
+#include "core/lock.h"
 #include "core/machine.h"
+#include "core/perf.h"
 
 struct vcpu;
 struct timer_queue;
@@ -29,6 +31,9 @@ struct pcpu {
     /* Identity, from the firmware's tables. */
     uint32_t apic_id, acpi_id;
     bool online;
+    /* What it counts, and nobody else. */
+    uint32_t perf[PERF_VALUES];
+    struct lock_use lock_use[LOCK_CLASSES];
 };
 
 extern struct pcpu *pcpus[MAX_CPUS]; /* by id; NULL beyond pcpu_count */
@@ -37,6 +42,13 @@ extern cpumask_t pcpu_online;
 
 static inline struct pcpu *this_pcpu(void) { return machine_pcpu(); }
 static inline struct vcpu *current_vcpu(void) { return machine_pcpu()->current; }
+
+/* Counts one; nth: in an array of n, of which the last stands for all beyond. Any context. */
+static inline void perf_count(enum perf which) { this_pcpu()->perf[which]++; }
+static inline void perf_count_nth(enum perf first, unsigned i, unsigned n)
+{
+    this_pcpu()->perf[first + clamp_index(MIN(i, n - 1), n)]++;
+}
 
 /* Gives `cpu` the work and makes it look. Any CPU may call it, with any lock held. */
 void pcpu_raise(unsigned cpu, uint32_t work);

@@ -143,6 +143,7 @@ void port_raise(struct domain *d, struct port *p, evtchn_port_t nr)
 {
     struct vcpu *v = d->ports->ops->raise(d, p, nr);
 
+    perf_count(PERF_EVENTS);
     if (v)
         vcpu_notify(v);
     wake_pollers(d, nr);

@@ -6,6 +6,7 @@
 #include "core/domain.h"
 #include "core/guest.h"
 #include "core/log.h"
+#include "core/pcpu.h"
 #include "core/pt.h"
 #include "core/time.h"
 #include "core/vcpu.h"
@@ -372,6 +373,7 @@ bool privop_emulate(struct vcpu *v, bool code64)
         return false;
     switch (emul_privop(&ctx, &insn, insn.length)) {
     case EMUL_DONE:
+        perf_count(PERF_PRIVOPS);
         if (ctx.single_step)
             privop_single_step(v);
         return true;

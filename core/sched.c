@@ -180,6 +180,7 @@ void sched_wake(struct vcpu *v)
     if ((s->state == SV_OFF || s->state == SV_PARKED) && !atomic_load(&v->pause)) {
         uint64_t now = now_ns();
 
+        perf_count(PERF_WAKES);
         runq_set_state(v, RUNSTATE_runnable, now);
         /* While its state is on its way into memory only its own CPU can take it (S4). */
         enqueue(atomic_load(&v->running_on) == -1 ? to : from, s, now);

@@ -197,6 +197,7 @@ static bool run_one(struct timer_queue *q, uint64_t now, uint64_t *next)
     heap_remove(&q->heap, n);
     atomic_fetch_add_explicit(&t->running, 1, memory_order_relaxed);
     unlock(&q->lock);
+    perf_count(PERF_TIMERS);
     t->run(t->data);
     atomic_fetch_sub_explicit(&t->running, 1, memory_order_release);
     return true;

@@ -198,6 +198,7 @@ void vcpu_block(struct vcpu *v)
     /* Else it has no vcpu_info of its own, and no events. */
     if (v->id < XEN_LEGACY_MAX_VCPUS || !mfn_same(v->info_mfn, MFN_NONE))
         __atomic_store_n(&v->info->evtchn_upcall_mask, 0, __ATOMIC_SEQ_CST);
+    perf_count(PERF_BLOCKS);
     vcpu_pause_set(v, PAUSE_BLOCKED);
     if (vcpu_deliverable(v))
         vcpu_pause_clear(v, PAUSE_BLOCKED);

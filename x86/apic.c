@@ -197,6 +197,7 @@ void apic_send_others(uint8_t vector)
 
 void machine_kick(unsigned cpu)
 {
+    perf_count(PERF_KICKS);
     apic_send_ipi(cpu, VECTOR_KICK);
 }
 

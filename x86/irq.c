@@ -208,6 +208,7 @@ void irq_dispatch(unsigned vector)
     switch (vector) {
     case VECTOR_TIMER:
         apic_eoi();
+        perf_count(PERF_TIMER_IRQS);
         atomic_fetch_or(&this_pcpu()->work, WORK_TIMER);
         break;
     case VECTOR_KICK:
@@ -227,8 +228,10 @@ void irq_dispatch(unsigned vector)
     case VECTOR_SPURIOUS:
         break; /* has no end to be told */
     default:
-        if (vector >= VECTOR_DEVICE_FIRST && vector <= VECTOR_DEVICE_LAST)
+        if (vector >= VECTOR_DEVICE_FIRST && vector <= VECTOR_DEVICE_LAST) {
+            perf_count(PERF_IRQS);
             device_interrupt(vector);
+        }
         break; /* below: a masked 8259's, spurious */
     }
 }

@@ -39,9 +39,16 @@ void tlb_load_root(uint64_t maddr)
     struct x86_pcpu *c = this_cpu();
     uint64_t clock = ++flush_clock;
 
+    perf_count(PERF_FLUSHES);
     stack_top()->full_root = maddr;
     write_cr3(maddr);
     c->flush_clock = clock;
+}
+
+static void flush_page(uint64_t va)
+{
+    perf_count(PERF_PAGE_FLUSHES);
+    invlpg(va);
 }
 
 void tlb_answer(void)
@@ -52,7 +59,7 @@ void tlb_answer(void)
     if (ask == ASK_NONE)
         return;
     if (ask == ASK_PAGE)
-        invlpg(ask_va[c->core.id]);
+        flush_page(ask_va[c->core.id]);
     else
         tlb_flush_local();
     c->flush_asked = ASK_NONE;
@@ -75,6 +82,7 @@ static void flush_others(cpumask_t cpus, enum flush what, uint64_t va)
 
         ask_va[cpu] = va;
         t->flush_asked = what == FLUSH_PAGE ? ASK_PAGE : ASK_ALL;
+        perf_count(PERF_FLUSH_IPIS);
         apic_send_ipi(cpu, VECTOR_FLUSH);
     }
     for_each_cpu(cpu, cpus) {
@@ -91,7 +99,7 @@ void machine_flush(cpumask_t cpus, enum flush what, uint64_t va)
 
     if (cpumask_has(cpus, self)) {
         if (what == FLUSH_PAGE)
-            invlpg(va);
+            flush_page(va);
         else
             tlb_flush_local();
     }

@@ -87,6 +87,8 @@ void trap_from_guest(struct cpu_regs *regs)
     struct vcpu *v = current_vcpu();
     unsigned vector = regs->entry_vector;
 
+    if (vector < PERF_EXCEPTION_MAX)
+        perf_count_nth(PERF_EXCEPTIONS, vector, PERF_EXCEPTION_MAX);
     switch (vector) {
     case X86_VEC_PF: {
         uint64_t cr2 = read_cr2();
