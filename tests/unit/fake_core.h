@@ -46,6 +46,7 @@ static inline void fake_machine(uint64_t n)
 
 struct pcpu *machine_pcpu(void) { return &fake_pcpu[fake_cpu]; }
 void machine_relax(void) { sched_yield(); }
+uint64_t machine_tsc(void) { return 0; }
 void *machine_frame(mfn_t m) { return m.n < frame_count ? fake_ram + m.n * PAGE_SIZE : NULL; }
 mfn_t machine_frame_mfn(const void *p) { return mfn((uint64_t)((const uint8_t *)p - fake_ram) / PAGE_SIZE); }
 uint32_t machine_flush_stamp(void) { return fake_clock; }

@@ -38,6 +38,7 @@ void machine_console_write(const char *s, size_t n)
 }
 
 struct pcpu *machine_pcpu(void) { return &fake_pcpu; }
+uint64_t machine_tsc(void) { return 0; }
 void machine_relax(void) { fail_msg("nobody else holds a lock"); }
 uint64_t now_ns(void) { return fake_now; }
 void panic(const char *fmt, ...) { fail_msg("panic: %s", fmt); abort(); }
