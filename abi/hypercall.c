@@ -4,39 +4,50 @@
 
 #include "abi/handlers.h"
 #include "core/budget.h"
+#include "core/trace.h"
 #include "lib/string.h"
 
 struct row {
     const char *name;
     uint8_t args;  /* how many registers it reads */
     uint8_t needs; /* enum privilege */
+    uint32_t op, words; /* as they are recorded: core/trace.h */
     long (*run)(struct hypercall *hc);
 };
 
-#define HYPERCALL(nr, name, args, needs, run) [nr] = { name, args, needs, run },
+#define HYPERCALL(nr, name, args, needs, run) \
+    [nr] = { name, args, needs, TRACE_HYPERCALL_OP(nr, args), TRACE_HYPERCALL_WORDS(args), run },
 static const struct row table[] = {
 #include "abi/table.def"
 };
 #undef HYPERCALL
 
+_Static_assert(ARRAY_SIZE(table) <= PERF_HYPERCALL_MAX, "each is counted");
+
 #define SYSCALL_BYTES 2 /* length of the instruction that brought us here */
 
 long hypercall_run(struct hypercall *hc)
 {
-    const struct row *r;
+    size_t nr = clamp_index(hc->nr, ARRAY_SIZE(table));
+    const struct row *r = &table[nr];
+    struct pcpu *c = this_pcpu();
+    uint32_t mark;
+    long rc;
 
     if (hc->nr >= ARRAY_SIZE(table))
         return -ENOSYS;
-    r = &table[clamp_index(hc->nr, ARRAY_SIZE(table))];
     if (!r->run)
         return -ENOSYS;
     if (!domain_may(hc->d, r->needs))
         return refuse(hc->v, -EPERM, "%s: not privileged", r->name);
     hc->v->hypercalls++;
-    perf_count_nth(PERF_HYPERCALLS, (unsigned)hc->nr, PERF_HYPERCALL_MAX);
+    c->perf[PERF_HYPERCALLS + nr]++;
     if (hc->in_multicall)
-        perf_count(PERF_MULTICALLED);
-    return r->run(hc);
+        c->perf[PERF_MULTICALLED]++;
+    mark = trace_hypercall(c, (hc->in_multicall ? TRC_PV_HYPERCALL_SUBCALL : TRC_PV_HYPERCALL_V2) | r->words, r->op, hc->arg);
+    rc = r->run(hc);
+    trace_result(c->trace, mark, rc);
+    return rc;
 }
 
 long subop_run(struct hypercall *hc, const struct subop *rows, unsigned n, uint64_t cmd, guest_ptr_t arg)

@@ -6,6 +6,7 @@
 #include "core/budget.h"
 #include "core/keys.h"
 #include "core/pcpu.h"
+#include "core/time.h"
 
 _Static_assert(sizeof(struct xen_sysctl) <= SUBOP_MAX_SIZE, "fits the dispatcher's copy");
 
@@ -93,19 +94,40 @@ long sysctl_readconsole(struct hypercall *hc, void *arg)
 
 /* ---- Debug keys ---- */
 
-#define KEYS_MAX 128u
+#define KEYS_MAX   128u
+#define KEY_UNITS  32u   /* of the budget for each piece */
+#define KEYS_PIECE MS(5) /* of printing, then this CPU does what else is due */
+
+/*
+ * The hypercall has one argument. Where it is when it goes on stands in the next two: which key, marked so that it is not taken
+ * for what the caller happened to have there, and the position in that key's report.
+ */
+#define GOES_ON(key)   (0x4b6579ull << 40 | (key))
+#define KEY_OF(marked) ((marked) & 0xffffffffffull)
 
 long sysctl_debug_keys(struct hypercall *hc, void *arg)
 {
     const struct xen_sysctl_debug_keys *k = &((const struct xen_sysctl *)arg)->u.debug_keys;
+    uint64_t i = KEY_OF(hc->arg[1]), at = hc->arg[2], until = now_ns() + KEYS_PIECE;
     char keys[KEYS_MAX];
 
     if (k->nr_keys > KEYS_MAX)
         return refuse(hc->v, -E2BIG, "%u debug keys", k->nr_keys);
     if (guest_read(keys, handle_ptr(k->keys), k->nr_keys))
         return -EFAULT;
-    for (uint32_t i = 0; i < k->nr_keys; i++)
-        key_press(keys[i]);
+    if (hc->arg[1] != GOES_ON(i))
+        i = at = 0;
+    while (i < k->nr_keys) {
+        if (!key_run(keys[i], &at)) {
+            i++;
+            at = 0;
+        }
+        if ((!budget_take(KEY_UNITS) || now_ns() >= until) && i < k->nr_keys) {
+            hc->arg[1] = GOES_ON(i);
+            hc->arg[2] = at;
+            return -ERESTART;
+        }
+    }
     return 0;
 }
 

@@ -22,6 +22,7 @@
 #include "core/reservation.h"
 #include "core/sched.h"
 #include "core/timer.h"
+#include "core/trace.h"
 #include "core/vcpu.h"
 #include "lib/printf.h"
 #include "lib/string.h"
@@ -238,7 +239,7 @@ static void build_dom0(void)
 
 static void start_cpu_parts(unsigned cpu)
 {
-    if (timers_init_cpu(cpu) || sched_init_cpu(cpu))
+    if (timers_init_cpu(cpu) || sched_init_cpu(cpu) || trace_init_cpu(cpu))
         stop("No memory for a CPU's queues", "the machine has too little memory");
 }
 

@@ -22,6 +22,7 @@
 #include "core/log.h"
 #include "core/pcpu.h"
 #include "core/port.h"
+#include "core/tbuf.h"
 #include "core/vcpu.h"
 #include "lib/errno.h"
 #include "x86/model/pte.h"
@@ -232,6 +233,7 @@ long audit_run(void)
             count_frame(&a, mfn(n));
     }
     each_domain(&a, count_domain);
+    tbuf_each_frame(hold_frame, &a);
     for (uint64_t n = 1; n < frame_count; n++) {
         if (mfn_is_ram(mfn(n)))
             compare(&a, mfn(n));

@@ -12,6 +12,7 @@
 #include "core/guest.h"
 #include "core/log.h"
 #include "core/pcpu.h"
+#include "core/trace.h"
 #include "core/vcpu.h"
 #include "lib/string.h"
 #include "x86/model/pte.h"
@@ -120,6 +121,7 @@ void bounce_pending(struct vcpu *v)
         struct callback cb = { v->event_cb.va, true };
 
         perf_count(PERF_UPCALLS);
+        trace(TRACE_UPCALL, 2, v->regs->rip, 0, 0, 0);
         bounce_callback(v, &cb, "an event");
     }
 }
@@ -127,6 +129,7 @@ void bounce_pending(struct vcpu *v)
 void bounce_syscall(struct vcpu *v)
 {
     perf_count(PERF_SYSCALLS);
+    trace(TRACE_SYSCALL, 2, v->regs->rip, 0, 0, 0);
     if (v->syscall_cb.va)
         bounce_callback(v, &v->syscall_cb, "a system call");
     else

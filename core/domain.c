@@ -14,6 +14,7 @@
 #include "core/rights.h"
 #include "core/sched.h"
 #include "core/time.h"
+#include "core/trace.h"
 #include "core/vcpu.h"
 #include "lib/errno.h"
 #include "lib/printf.h"
@@ -271,6 +272,8 @@ int domain_create(const struct domain_config *cfg, struct domain **out)
     pool_join(d, cfg->pool);
     enlist(d);
     unlock(&list_lock);
+    trace1(TRC_SCHED_DOM_ADD, d->id);
+    trace1(TRC_DOM0_DOM_ADD, d->id);
 
     frame_share(d, d->shared_mfn);
     rc = init_grants(d, cfg);
@@ -354,6 +357,7 @@ void domain_shutdown(struct domain *d, int code)
         dom0_ends(code);
     if (!atomic_compare_exchange_strong(&d->shutdown_code, &none, code))
         return;
+    trace(TRC_SCHED_SHUTDOWN, 3, TRACE_PAIR(d->id, 0), (uint32_t)code, 0, 0);
     domain_pause_nosync(d);
     hv_log(LOG_INFO, "d%u shut down, code %d", d->id, code);
     virq_raise_global(VIRQ_DOM_EXC);

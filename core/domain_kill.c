@@ -13,6 +13,7 @@
 #include "core/pool.h"
 #include "core/port.h"
 #include "core/reservation.h"
+#include "core/trace.h"
 #include "core/vcpu_area.h"
 #include "core/watchdog.h"
 #include "lib/errno.h"
@@ -116,6 +117,8 @@ int domain_kill(struct domain *d)
         d->relinquish_step++;
     }
     d->life = DOMAIN_DEAD;
+    trace1(TRC_SCHED_DOM_REM, d->id);
+    trace1(TRC_DOM0_DOM_REM, d->id);
     drop_shared(d);
     domain_put(d);
     return 0;

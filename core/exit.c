@@ -4,10 +4,12 @@
 
 #include "core/bounce.h"
 #include "core/budget.h"
+#include "core/debug.h"
 #include "core/frame.h"
 #include "core/log.h"
 #include "core/pcpu.h"
 #include "core/sched.h"
+#include "core/tbuf.h"
 #include "core/time.h"
 #include "core/timer.h"
 #include "core/vcpu.h"
@@ -67,6 +69,10 @@ void core_exit(void)
         budget_reset();
         if (work & WORK_TIMER)
             timers_run();
+        if (unlikely(work & WORK_ASKED))
+            debug_cpu_answer();
+        if (unlikely(work & WORK_TBUF))
+            tbuf_tell();
         if (work & WORK_SCHED || !c->current || atomic_load(&c->current->pause))
             reschedule(c);
         if (!c->current)

@@ -446,3 +446,16 @@ void frame_share(struct domain *d, mfn_t m)
     /* Somebody may hold it for a moment, until he sees whose it is (frame_get). */
     atomic_fetch_or(&f->refs, REFS_HV);
 }
+
+/* Its sign is the hypervisor's own WRITABLE reference, which pages of DOMID_XEN do not have otherwise. */
+void frame_show_writable(mfn_t m)
+{
+    atomic_store(&frame_of(m)->type, (uint64_t)TYPE_WRITABLE << TYPE_SHIFT | TYPE_VALID | 1);
+}
+
+bool frame_is_shown_writable(mfn_t m)
+{
+    uint64_t x = frame_of(m)->type;
+
+    return type_of(x) == TYPE_WRITABLE && (x & TYPE_COUNT);
+}

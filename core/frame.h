@@ -126,6 +126,11 @@ __must_check bool frame_release(struct domain *d, mfn_t m);
  */
 void frame_share(struct domain *d, mfn_t m);
 
+/* A page of the hypervisor (hv_pages) that who may see such pages may also write, from now on for ever. */
+void frame_show_writable(mfn_t m);
+/* Is it such a page? */
+bool frame_is_shown_writable(mfn_t m);
+
 /*
  * Takes a frame away from d, contents and all, if nobody but d's allocation refers to it: off its list and account, all
  * translations flushed, refs 0 as if fresh from the allocator. Takes d's lock. core/frame_steal.c

@@ -345,26 +345,29 @@ int16_t grants_swap(struct domain *d, grant_ref_t a, grant_ref_t b)
 
 /* ---- Looking at it ---- */
 
-void grants_dump(struct domain *d)
+grant_ref_t grants_dump(struct domain *d, grant_ref_t from)
 {
-    enum { SHOWN = 64 };
+    enum { SHOWN = 8 };
     struct grant_table *t = grant_table(d);
-    const struct active *a;
+    grant_ref_t ref = from;
     unsigned shown = 0;
 
     lock(&t->lock);
-    hv_log(LOG_ERR, "d%u grants: version %u, %u/%u frames, %u entries in use, %u mappings in %u/%u pages",
-           d->id, t->version, t->nr_frames, t->max_frames, t->pinned, t->mapped, t->nr_map_pages,
-           t->max_map_pages);
-    for (grant_ref_t ref = 0; ref < grant_count(t) && shown < t->pinned && shown < SHOWN; ref++) {
-        a = grant_active(t, ref);
+    if (!from)
+        hv_log(LOG_ERR, "d%u grants: version %u, %u/%u frames, %u entries in use, %u mappings in %u/%u pages",
+               d->id, t->version, t->nr_frames, t->max_frames, t->pinned, t->mapped, t->nr_map_pages,
+               t->max_map_pages);
+    for (; t->pinned && ref < grant_count(t) && shown < SHOWN; ref++) {
+        const struct active *a = grant_active(t, ref);
+
         if (!active_bits(a))
             continue;
         shown++;
         hv_log(LOG_ERR, "  ref %u to d%u: frame %#llx, %u readers, %u writers", ref, a->entry.to,
                (unsigned long long)a->entry.frame, a->readers, a->writers);
     }
-    if (shown < t->pinned)
-        hv_log(LOG_ERR, "  and %u more", t->pinned - shown);
+    if (!t->pinned || ref >= grant_count(t))
+        ref = 0;
     unlock(&t->lock);
+    return ref;
 }

@@ -37,7 +37,8 @@ __must_check int grants_kill(struct domain *d);
 /* The last reference to d went (each mapping of its frames holds one). */
 void grants_free(struct domain *d);
 unsigned grants_mapped(struct domain *d); /* handles in use, for the leak check */
-void grants_dump(struct domain *d);       /* debug key 'g' */
+/* Debug key 'g': says a few entries in use from `from` on, 0: the beginning; gives where to go on, 0: that was all. */
+grant_ref_t grants_dump(struct domain *d, grant_ref_t from);
 /* For the audit: each frame that a mapping of d holds a reference to; nothing changes meanwhile. */
 void grants_each_frame(struct domain *d, void (*each)(void *data, mfn_t m, bool writable), void *data);
 

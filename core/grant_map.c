@@ -17,6 +17,7 @@
 #include "core/frame.h"
 #include "core/log.h"
 #include "core/pt.h"
+#include "core/trace.h"
 #include "core/vcpu.h"
 #include "lib/errno.h"
 #include "x86/model/pte.h"
@@ -202,6 +203,7 @@ int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op)
     *mapping_at(t, handle) = m;
     unlock(&t->lock);
     perf_count(PERF_GRANT_MAPS);
+    trace1(TRC_MEM_PAGE_GRANT_MAP, op->dom);
     op->handle = handle;
     op->dev_bus_addr = mfn_maddr(m.frame); /* Linux learns the frame from it, device or not */
     return 0;
@@ -262,6 +264,7 @@ static void release_later(struct grant_unmaps *batch, const struct mapping *m, g
 {
     ASSERT(batch->n < GRANT_UNMAPS);
     perf_count(PERF_GRANT_UNMAPS);
+    trace1(TRC_MEM_PAGE_GRANT_UNMAP, m->granter->id);
     batch->item[batch->n++] = (struct grant_release){
         .granter = m->granter, .frame = m->frame, .ref = m->ref, .handle = handle,
         .write = !(m->flags & GNTMAP_readonly),

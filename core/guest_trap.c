@@ -12,6 +12,7 @@
 #include "core/pcpu.h"
 #include "core/privop.h"
 #include "core/pt.h"
+#include "core/trace.h"
 #include "core/vcpu.h"
 #include "core/vcpu_tables.h"
 #include "x86/model/emulate.h"
@@ -86,6 +87,7 @@ static bool table_write(struct vcpu *v, uint64_t va)
         return false;
     }
     perf_count(PERF_PTWRITES);
+    trace(TRC_PV_PTWR_EMULATION | TRC_64_FLAG, 6, w.new_pte, va, v->regs->rip, 0);
     *v->regs = w.after;
     if (w.single_step)
         privop_single_step(v);
@@ -96,6 +98,7 @@ static bool table_write(struct vcpu *v, uint64_t va)
 
 void guest_page_fault(struct vcpu *v, uint64_t cr2, uint32_t error)
 {
+    trace(TRC_PV_PAGE_FAULT | TRC_64_FLAG, 5, v->regs->rip, cr2, error, 0);
     if (v->kernel_mode) {
         if ((error & (X86_PFEC_PRESENT | X86_PFEC_WRITE)) == (X86_PFEC_PRESENT | X86_PFEC_WRITE) &&
             va_range_guest(cr2, 1) && table_write(v, cr2))
@@ -110,6 +113,7 @@ void guest_trap(struct vcpu *v, unsigned vector, uint32_t error)
 {
     bool has_code = X86_VEC_HAS_ERROR >> vector & 1;
 
+    trace(TRC_PV_TRAP | TRC_64_FLAG, 3, v->regs->rip, vector | (uint32_t)has_code << 15 | error << 16, 0, 0);
     switch (vector) {
     case X86_VEC_GP:
         if (software_interrupt(v, error))

@@ -11,12 +11,15 @@
 struct vcpu;
 struct timer_queue;
 struct runq;
+struct trace_cpu;
 
 /* Work that a CPU does on its way out (core/exit.c); set from anywhere with pcpu_raise(). */
 enum pcpu_work {
     WORK_TIMER = 1u << 0, /* the timer went off: run what is due        */
     WORK_SCHED = 1u << 1, /* choose again who runs                      */
     WORK_IRQ   = 1u << 2, /* nothing but the passage itself was wanted  */
+    WORK_ASKED = 1u << 3, /* a debug key asks (core/debug.h)            */
+    WORK_TBUF  = 1u << 4, /* a trace buffer is half full (core/tbuf.h)  */
 };
 
 struct pcpu {
@@ -32,6 +35,7 @@ struct pcpu {
     uint32_t apic_id, acpi_id;
     bool online;
     /* What it counts, and nobody else. */
+    struct trace_cpu *trace;     /* core/trace.h; NULL: records nothing */
     uint32_t perf[PERF_VALUES];
     struct lock_use lock_use[LOCK_CLASSES];
 };

@@ -12,6 +12,7 @@
 #include "core/frame.h"
 #include "core/log.h"
 #include "core/port_table.h"
+#include "core/trace.h"
 #include "lib/errno.h"
 
 /* ---- The table ---- */
@@ -144,6 +145,7 @@ void port_raise(struct domain *d, struct port *p, evtchn_port_t nr)
     struct vcpu *v = d->ports->ops->raise(d, p, nr);
 
     perf_count(PERF_EVENTS);
+    trace2(TRACE_EVENT, d->id, nr);
     if (v)
         vcpu_notify(v);
     wake_pollers(d, nr);
@@ -550,23 +552,33 @@ static void dump_port(struct domain *d, struct port *p, evtchn_port_t nr)
     const struct port_ops *ops = d->ports->ops;
     binding_t b = p->bind;
 
-    hv_log(LOG_INFO, "  port %u state %s dom %u number %u vcpu %u priority %u%s%s", nr,
+    hv_log(LOG_ERR, "  port %u state %s dom %u number %u vcpu %u priority %u%s%s", nr,
            states[binding_state(b)], binding_dom(b), binding_number(b), p->vcpu, p->priority,
            ops->is_pending(d, p, nr) ? " pending" : "", ops->is_masked(d, p, nr) ? " masked" : "");
 }
 
-void ports_dump(struct domain *d)
+#define DUMP_PIECE 8u
+
+evtchn_port_t ports_dump(struct domain *d, evtchn_port_t from)
 {
     struct ports *ps = d->ports;
+    evtchn_port_t nr = MAX(from, 1u);
+    unsigned shown = 0;
 
     lock(&ps->lock);
-    hv_log(LOG_INFO, "d%u: %u ports in use of %u, %s", d->id, ps->in_use, ps->max,
-           ps->ops == &fifo_ops ? "FIFO" : "2-level");
-    for (evtchn_port_t nr = 1; nr < ps->allocated; nr++) {
+    if (!from)
+        hv_log(LOG_ERR, "d%u: %u ports in use of %u, %s", d->id, ps->in_use, ps->max,
+               ps->ops == &fifo_ops ? "FIFO" : "2-level");
+    for (; nr < ps->allocated && shown < DUMP_PIECE; nr++) {
         struct port *p = port_at(ps, nr);
 
-        if (binding_state(p->bind) != EVTCHNSTAT_closed)
+        if (binding_state(p->bind) != EVTCHNSTAT_closed) {
             dump_port(d, p, nr);
+            shown++;
+        }
     }
+    if (nr >= ps->allocated)
+        nr = 0;
     unlock(&ps->lock);
+    return nr;
 }

@@ -83,8 +83,9 @@ void port_poll_begin(struct vcpu *v, uint32_t port); /* the port, or ~0u for any
 bool port_poll_end(struct vcpu *v);                  /* true if it was still polling */
 void port_poll_wake(struct vcpu *v);                 /* port_poll_end(), and clears PAUSE_BLOCKED if it was */
 
-/* For debug key 'e' and the audit. */
-void ports_dump(struct domain *d);
+/* Debug key 'e': says a few ports from `from` on, 0: the beginning; gives where to go on, 0: that was all. */
+evtchn_port_t ports_dump(struct domain *d, evtchn_port_t from);
+/* For the audit. */
 unsigned ports_in_use(struct domain *d);
 /* Each frame of d's that its event queues hold a WRITABLE reference to; nothing changes meanwhile. */
 void ports_each_frame(struct domain *d, void (*each)(void *data, mfn_t m, bool writable), void *data);

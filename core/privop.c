@@ -9,6 +9,7 @@
 #include "core/pcpu.h"
 #include "core/pt.h"
 #include "core/time.h"
+#include "core/trace.h"
 #include "core/vcpu.h"
 #include "x86/model/desc.h"
 #include "x86/model/emulate.h"
@@ -367,6 +368,7 @@ bool privop_emulate(struct vcpu *v, bool code64)
     struct insn insn;
     struct emul_ctx ctx = { .ops = &ops, .cookie = v, .regs = v->regs, .kernel = v->kernel_mode, .budget = STRING_BUDGET };
     unsigned n = fetch(v, bytes);
+    uint64_t rip = v->regs->rip;
 
     decode_context(v, &ctx.decode, code64);
     if (!n || insn_decode(&insn, bytes, n, &ctx.decode) != INSN_OK || insn_is_store(&insn))
@@ -374,6 +376,7 @@ bool privop_emulate(struct vcpu *v, bool code64)
     switch (emul_privop(&ctx, &insn, insn.length)) {
     case EMUL_DONE:
         perf_count(PERF_PRIVOPS);
+        trace(TRC_PV_EMULATE_PRIVOP | TRC_64_FLAG, 2, rip, 0, 0, 0);
         if (ctx.single_step)
             privop_single_step(v);
         return true;

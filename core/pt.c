@@ -66,8 +66,8 @@ static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
         *entry &= ~PTE_CACHE; /* RAM is write-back for those without devices */
     if (!frame_get(m, from->id))
         return e & PTE_RW ? -EBUSY : -EINVAL;
-    /* Of the hypervisor's frames only what all may read: it waits for references to others to go before it frees them. */
-    if (from->id == DOMID_XEN && (e & PTE_RW || !m2p_holds(m))) {
+    /* Of the hypervisor's frames only those it means to show: it waits for references to others to go before it frees them. */
+    if (from->id == DOMID_XEN && !(frame_is_shown_writable(m) || (!(e & PTE_RW) && m2p_holds(m)))) {
         frame_put(m);
         return -EINVAL;
     }

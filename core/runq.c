@@ -4,6 +4,7 @@
 
 #include "core/domain.h"
 #include "core/pcpu.h"
+#include "core/trace.h"
 
 #include <stdatomic.h>
 
@@ -174,6 +175,9 @@ void runq_set_state(struct vcpu *v, int runstate, uint64_t now)
         r->time[r->state] += now - r->state_entry_time;
         r->state_entry_time = now;
     }
+    /* Who gets or leaves a CPU is recorded where that is decided: it may be the same again. */
+    if (r->state != RUNSTATE_running && runstate != RUNSTATE_running)
+        trace1(TRACE_RUNSTATE(r->state, runstate), (uint32_t)v->domain->id << 16 | v->id);
     r->state = runstate;
 }
 

@@ -17,6 +17,7 @@
 #include "core/pcpu.h"
 #include "core/pool.h"
 #include "core/runq.h"
+#include "core/trace.h"
 #include "lib/errno.h"
 
 #include <stdatomic.h>
@@ -181,6 +182,7 @@ void sched_wake(struct vcpu *v)
         uint64_t now = now_ns();
 
         perf_count(PERF_WAKES);
+        trace2(TRC_SCHED_WAKE, v->domain->id, v->id);
         runq_set_state(v, RUNSTATE_runnable, now);
         /* While its state is on its way into memory only its own CPU can take it (S4). */
         enqueue(atomic_load(&v->running_on) == -1 ? to : from, s, now);
@@ -199,6 +201,7 @@ void sched_sleep(struct vcpu *v)
     struct sched_vcpu *s = v->sched;
 
     if (atomic_load(&v->pause)) {
+        trace2(TRC_SCHED_SLEEP, v->domain->id, v->id);
         if (s->state == SV_RUNNING)
             pcpu_raise(q->cpu, WORK_SCHED);
         else if (s->state == SV_QUEUED)
@@ -215,6 +218,7 @@ void sched_give_way(void)
 {
     struct pcpu *c = this_pcpu();
 
+    trace2(TRC_SCHED_YIELD, c->current->domain->id, c->current->id);
     c->current->sched->gave_way = true;
     pcpu_raise(c->id, WORK_SCHED);
 }
@@ -415,22 +419,60 @@ static void send_away(struct vcpu *v, struct runq *q)
     runq_unlock_two(q, to);
 }
 
+/*
+ * What is recorded of a choice. Who goes on has not changed its runstate, whatever it is set to in between. NULL is the CPU's idle
+ * vCPU, which is one to the tools.
+ */
+static void trace_switch(uint32_t event, const struct runq *q, const struct vcpu *v, uint64_t ns)
+{
+    uint64_t who = v ? TRACE_PAIR(v->domain->id, v->id) : TRACE_PAIR(TRACE_DOM_IDLE, q->cpu);
+
+    trace(event, event == TRC_SCHED_SWITCH_INFPREV ? 3 : 4, who, TRACE_PAIR(ns, q->timed && q->curr ? slice_ns(q) : 0), 0, 0);
+}
+
+static void trace_runstate(const struct runq *q, const struct vcpu *v, int from, int to)
+{
+    trace1(TRACE_RUNSTATE(from, to), v ? (uint32_t)v->domain->id << 16 | v->id : TRACE_DOM_IDLE << 16 | q->cpu);
+}
+
+static void trace_leave(const struct runq *q, const struct vcpu *prev, int state, uint64_t ran)
+{
+    trace_switch(TRC_SCHED_SWITCH_INFPREV, q, prev, ran);
+    trace_runstate(q, prev, RUNSTATE_running, state);
+}
+
+static void trace_enter(const struct runq *q, const struct vcpu *next, uint64_t waited)
+{
+    trace_switch(TRC_SCHED_SWITCH_INFNEXT, q, next, waited);
+    trace_runstate(q, next, RUNSTATE_runnable, RUNSTATE_running);
+}
+
 struct vcpu *sched_pick(struct vcpu *prev)
 {
     struct runq *q = this_pcpu()->runq;
     struct vcpu *next, *stray = NULL;
     unsigned puller = q->cpu;
-    uint64_t now = now_ns();
+    uint64_t now = now_ns(), ran, waited;
     struct sched_vcpu *s;
+    int state;
 
     lock(&q->lock);
+    ran = now - q->began;
     put_curr(q, now);
+    state = prev ? prev->runstate.state : RUNSTATE_runnable;
     park_spent(q);
     unlock(&q->lock);
     pull(q);
     lock(&q->lock);
     next = take_next(q, prev, now, &stray);
+    waited = next ? now - next->runstate.state_entry_time : 0;
+    if (next != prev)
+        trace_leave(q, prev, state, ran);
     begin(q, next, now);
+    if (next != prev)
+        trace_enter(q, next, waited);
+    else if (next)
+        trace_switch(TRC_SCHED_SWITCH_INFCONT, q, next, ran);
     s = runq_first(q);
     if (s) {
         tell_untimed(sched_cpus(s->v) & ~cpumask_of(q->cpu));

@@ -65,4 +65,7 @@ uint64_t sched_domain_time(struct domain *d);
  */
 void sched_update_runstate_area(struct vcpu *v);
 
+/* Debug key 'r': who runs and waits on that CPU, into the log. */
+void sched_show(unsigned cpu);
+
 #endif

@@ -181,6 +181,18 @@ void timer_move(struct timer *t, unsigned to)
 /*
  * Takes the first timer due at `now` out of q and runs it. False, and when the next is due, if there is none.
  */
+unsigned timers_count(unsigned cpu, uint64_t *first)
+{
+    struct timer_queue *q = pcpus[cpu]->timers;
+    size_t n;
+
+    lock(&q->lock);
+    n = q->heap.count;
+    *first = n ? heap_min(&q->heap)->key : 0;
+    unlock(&q->lock);
+    return (unsigned)n;
+}
+
 static bool run_one(struct timer_queue *q, uint64_t now, uint64_t *next)
 {
     struct heap_node *n;

@@ -37,6 +37,9 @@ void timer_stop(struct timer *t);
 void timer_kill(struct timer *t);
 void timer_move(struct timer *t, unsigned cpu); /* keeps its time */
 
+/* How many are set on that CPU, and when the first is due (ns). */
+unsigned timers_count(unsigned cpu, uint64_t *first);
+
 /* Exit path (WORK_TIMER): runs what is due, arms the machine's timer for the next. */
 void timers_run(void);
 

@@ -285,14 +285,12 @@ void vcpu_reset(struct vcpu *v)
 
 /* ---- The report of a crash ---- */
 
-void vcpu_report(struct vcpu *v)
+void vcpu_show(const struct vcpu *v, const struct cpu_regs *r)
 {
-    const struct cpu_regs *r = v->regs;
-    uint64_t words[8];
     domid_t d = v->domain->id;
 
     hv_log(LOG_ERR, "d%uv%u: rip %04lx:%016lx rflags %08lx, %s mode, CPU %u", d, v->id, r->cs, r->rip, r->rflags,
-           v->kernel_mode ? "kernel" : "user", this_pcpu()->id);
+           v->kernel_mode ? "kernel" : "user", v->cpu);
     hv_log(LOG_ERR, "d%uv%u: rax %016lx rbx %016lx rcx %016lx rdx %016lx", d, v->id, r->rax, r->rbx, r->rcx, r->rdx);
     hv_log(LOG_ERR, "d%uv%u: rsi %016lx rdi %016lx rbp %016lx rsp %04lx:%016lx", d, v->id, r->rsi, r->rdi, r->rbp, r->ss,
            r->rsp);
@@ -300,6 +298,15 @@ void vcpu_report(struct vcpu *v)
     hv_log(LOG_ERR, "d%uv%u: r12 %016lx r13 %016lx r14 %016lx r15 %016lx", d, v->id, r->r12, r->r13, r->r14, r->r15);
     hv_log(LOG_ERR, "d%uv%u: cr2 %016lx kernel root %#lx user root %#lx", d, v->id, v->info->arch.cr2, v->root_kernel.n,
            v->root_user.n);
+}
+
+void vcpu_report(struct vcpu *v)
+{
+    const struct cpu_regs *r = v->regs;
+    uint64_t words[8];
+    domid_t d = v->domain->id;
+
+    vcpu_show(v, r);
     if (guest_read(words, gptr(r->rsp & ~7ull), sizeof(words))) {
         hv_log(LOG_ERR, "d%uv%u: its stack can't be read", d, v->id);
         return;

@@ -106,6 +106,8 @@ struct vcpu {
 /* A vCPU of d, down, in d->vcpu[id]. 0 or -ENOMEM. vcpu_free: it is off its CPU for good and holds nothing of the guest's. */
 int vcpu_create(struct domain *d, unsigned id);
 void vcpu_free(struct vcpu *v);
+/* Registers into the log; v does not go away meanwhile. */
+void vcpu_show(const struct vcpu *v, const struct cpu_regs *r);
 /* Registers and stack of the current vCPU into the log, at the crash of its domain. */
 void vcpu_report(struct vcpu *v);
 

@@ -27,6 +27,7 @@
 #include "core/port.h"
 #include "core/sched.h"
 #include "core/time.h"
+#include "core/trace.h"
 #include "core/vcpu_area.h"
 #include "lib/errno.h"
 
@@ -199,6 +200,7 @@ void vcpu_block(struct vcpu *v)
     if (v->id < XEN_LEGACY_MAX_VCPUS || !mfn_same(v->info_mfn, MFN_NONE))
         __atomic_store_n(&v->info->evtchn_upcall_mask, 0, __ATOMIC_SEQ_CST);
     perf_count(PERF_BLOCKS);
+    trace2(TRC_SCHED_BLOCK, v->domain->id, v->id);
     vcpu_pause_set(v, PAUSE_BLOCKED);
     if (vcpu_deliverable(v))
         vcpu_pause_clear(v, PAUSE_BLOCKED);

@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/sched.h"
 #include "core/time.h"
+#include "core/trace.h"
 #include "lib/errno.h"
 #include "x86/model/cpuid.h"
 
@@ -64,7 +65,7 @@ void host_cpus_init(unsigned cpus)
     }
     time_init(HOST_HZ, true, 1700000000);
     for (unsigned i = 0; i < cpus; i++) {
-        if (timers_init_cpu(i) || sched_init_cpu(i))
+        if (timers_init_cpu(i) || sched_init_cpu(i) || trace_init_cpu(i))
             abort();
     }
     cpu_policies_init(&policies, &host);

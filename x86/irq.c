@@ -21,6 +21,7 @@
 #include "core/log.h"
 #include "core/pcpu.h"
 #include "core/port.h"
+#include "core/trace.h"
 #include "lib/errno.h"
 #include "x86/apic.h"
 #include "x86/asm.h"
@@ -165,6 +166,7 @@ static void line_show_eoi(const struct irq_line *l)
 static void device_interrupt(unsigned vector)
 {
     struct irq_line *l = vectors[vector];
+    uint64_t began = machine_tsc();
     struct domain *d = NULL;
     void (*handler)(void *) = NULL;
     void *data = NULL;
@@ -193,6 +195,7 @@ static void device_interrupt(unsigned vector)
         pirq_raise(d, number_of(l));
         domain_put(d);
     }
+    trace(TRC_HW_IRQ_HANDLED, 3, TRACE_PAIR(number_of(l), began), (uint32_t)machine_tsc(), 0, 0);
 }
 
 static _Noreturn void stop(void)
@@ -205,6 +208,7 @@ static _Noreturn void stop(void)
 
 void irq_dispatch(unsigned vector)
 {
+    trace1(TRACE_VECTOR, vector);
     switch (vector) {
     case VECTOR_TIMER:
         apic_eoi();

@@ -11,6 +11,7 @@
 #include "core/domain.h"
 #include "core/log.h"
 #include "core/pcpu.h"
+#include "core/trace.h"
 #include "core/vcpu.h"
 #include "lib/printf.h"
 #include "x86/apic.h"
@@ -107,8 +108,13 @@ static void begin(void)
             hlt();
 }
 
+#define EVENTS_SHOWN 256u /* of all CPUs together, but at least */
+#define EVENTS_LEAST 8u   /* of each                            */
+
 static _Noreturn void end(void)
 {
+    if (pcpu_count)
+        trace_show_last(MAX(EVENTS_SHOWN / pcpu_count, EVENTS_LEAST));
     if (pcpu_count > 1)
         apic_send_others(VECTOR_STOP);
     machine_end(MACHINE_CRASHED);

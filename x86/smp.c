@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/pcpu.h"
 #include "core/sched.h"
+#include "core/trace.h"
 #include "core/timer.h"
 #include "lib/string.h"
 #include "x86/apic.h"
@@ -140,7 +141,7 @@ static bool start(const struct acpi_cpu *cpu)
     c->core.apic_id = cpu->apic_id;
     c->core.acpi_id = cpu->uid;
     pcpus[id] = &c->core;
-    if (timers_init_cpu(id) || sched_init_cpu(id)) {
+    if (timers_init_cpu(id) || sched_init_cpu(id) || trace_init_cpu(id)) {
         pcpus[id] = NULL;
         hv_log(LOG_ERR, "no memory for the queues of CPU %u", id);
         return false;

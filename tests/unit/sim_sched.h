@@ -82,6 +82,8 @@ void bounce_pending(struct vcpu *v)
 }
 
 void machine_interrupts(void) { }
+void debug_cpu_answer(void) { }
+void tbuf_tell(void) { }
 
 void machine_idle(void)
 {
@@ -135,6 +137,7 @@ static struct guest *guest_new(unsigned vcpus, uint16_t weight, uint16_t cap)
 
         v->id = i;
         v->domain = &g->d;
+        v->regs = &v->saved;
         v->pause = PAUSE_DOWN;
         g->d.vcpu[i] = v;
         assert_int_equal(sched_init_vcpu(v), 0);

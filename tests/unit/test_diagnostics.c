@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an administrator's tools ask, by hypercall from the control domain: counters, use of locks.
+ * What an administrator's tools ask, by hypercall from the control domain: counters, use of locks, debug keys.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,12 +11,19 @@
 #include "tests/unit/hosted.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include "abi/hypercall.h"
+#include "core/debug.h"
+#include "core/keys.h"
 #include "core/lock.h"
+#include "core/log.h"
 #include "core/perf.h"
+#include "core/port.h"
+#include "core/time.h"
+#include "core/timer.h"
 
 #include <xen/sysctl.h>
 #include <xen/version.h>
@@ -38,6 +45,7 @@ static int setup(void **state)
     for (unsigned i = OUT; i + 1 < PAGES - 8; i++)
         assert_int_equal(tools.m[i].n + 1, tools.m[i + 1].n);
     out = machine_frame(tools.m[OUT]);
+    debug_keys_init();
     return 0;
 }
 
@@ -53,6 +61,7 @@ static long call(uint64_t nr, uint64_t p0, uint64_t p1, uint64_t p2, uint64_t p3
         calls++;
         r->rip = 0x1000;
         budget_reset();
+        host_tsc += MS(1);
         hypercall_entry(tools.v);
         assert_int_equal(this_pcpu()->locks_held, 0);
         hosted_leave(tools.v, BUDGET_UNITS);
@@ -243,6 +252,162 @@ static void records_that_find_no_room_are_counted(void **state)
     assert_int_equal(lockprof(9, 0), -EINVAL);
 }
 
+/* ---- Debug keys ---- */
+
+static void clock_goes_on(void) { host_tsc += MS(1); }
+
+static char said[256 * 1024]; /* the log since the last press() */
+
+static void read_log(void)
+{
+    uint64_t at = log_ring_start();
+    size_t n = log_ring_read(&at, said, sizeof(said) - 1);
+
+    said[n] = 0;
+}
+
+static unsigned lines_with(const char *text)
+{
+    unsigned n = 0;
+
+    for (const char *p = said; (p = strstr(p, text)); p++)
+        n++;
+    return n;
+}
+
+static long press(const char *keys)
+{
+    long rc;
+
+    clear();
+    log_ring_clear();
+    strcpy(out, keys);
+    set_xen_guest_handle(op->u.debug_keys.keys, (void *)VA(OUT));
+    op->u.debug_keys.nr_keys = (uint32_t)strlen(keys);
+    rc = sysctl(XEN_SYSCTL_debug_keys);
+    read_log();
+    return rc;
+}
+
+static void h_lists_the_keys_and_each_works(void **state)
+{
+    static const char all[] = "qegmplda0rtT";
+
+    assert_int_equal(press("h"), 0);
+    assert_int_equal(lines_with(" key 'q' (ascii '71') => dump domain (and guest debug) info"), 1);
+    for (const char *k = all; *k; k++) {
+        char key[] = { *k, 0 }, heading[32];
+
+        assert_int_equal(press(key), 0);
+        snprintf(heading, sizeof(heading), "'%c' pressed -> ", *k);
+        assert_int_equal(lines_with(heading), 1);
+        assert_true(lines_with("(XEN)") > 1);
+        assert_int_equal(press("*"), 0);
+        assert_int_equal(lines_with(heading), 1);
+    }
+    assert_int_equal(lines_with("'*' pressed"), 1);
+    assert_int_equal(lines_with("'P' pressed"), 0); /* does not only look */
+}
+
+static void a_key_says_what_there_is(void **state)
+{
+    struct guest g;
+
+    guest_create(&g, 7, 0, 16);
+    assert_int_equal(press("q"), 0);
+    assert_int_equal(lines_with("General information for domain 0:"), 1);
+    assert_int_equal(lines_with("General information for domain 7:"), 1);
+    assert_int_equal(lines_with("VCPU0: CPU"), 2);
+    assert_int_equal(press("m"), 0);
+    assert_int_equal(lines_with(" MiB in all"), 1);
+    guest_destroy(&g, tools.v, BUDGET_UNITS);
+    assert_int_equal(press("q"), 0);
+    assert_int_equal(lines_with("domain 7"), 0);
+}
+
+/* More ports than one entry may print: the hypercall is executed again, and none is left out or said twice. */
+static void a_long_report_is_made_in_pieces(void **state)
+{
+    enum { PORTS = 900 };
+    evtchn_port_t port;
+    char text[64];
+
+    for (unsigned i = 0; i < PORTS; i++)
+        assert_int_equal(port_alloc_unbound(tools.d, 0, &port), 0);
+    assert_int_equal(press("me"), 0);
+    assert_true(calls > PORTS / 8 / (BUDGET_UNITS / 32));
+    assert_int_equal(lines_with("'m' pressed"), 1);
+    assert_int_equal(lines_with("'e' pressed"), 1);
+    for (evtchn_port_t nr = port - 100; nr <= port; nr++) {
+        snprintf(text, sizeof(text), "  port %u state", nr);
+        assert_int_equal(lines_with(text), 1);
+    }
+    for (; port; port--)
+        (void)port_close(tools.d, port);
+}
+
+static void what_the_caller_has_in_other_registers_is_not_taken_for_a_place(void **state)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        static const uint64_t junk[] = { 1, ~0ull, 0xffffffff81000000ull };
+
+        clear();
+        log_ring_clear();
+        *(char *)out = 'm';
+        set_xen_guest_handle(op->u.debug_keys.keys, (void *)VA(OUT));
+        op->u.debug_keys.nr_keys = 1;
+        op->cmd = XEN_SYSCTL_debug_keys;
+        op->interface_version = XEN_SYSCTL_INTERFACE_VERSION;
+        assert_int_equal(call(__HYPERVISOR_sysctl, VA(OP), junk[i], junk[i], junk[i], 0), 0);
+        read_log();
+        assert_int_equal(lines_with("MiB in all"), 1);
+    }
+}
+
+/* A caller that says it is somewhere in the middle, anywhere: it comes to an end. */
+static void any_place_leads_to_an_end(void **state)
+{
+    static const uint64_t places[] = { 1, 2, 3, 100, 1ull << 32, 0x7fffull << 32 | 5, ~0ull, 1ull << 56, 255ull << 56, 0x2aull << 56 };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(places); i++)
+        for (const char *k = "*qegmpldarthT0"; *k; k++) {
+            uint64_t at = places[i];
+            unsigned n = 0;
+
+            while (key_run(*k, &at)) {
+                assert_true(n++ < 10000);
+                clock_goes_on();
+            }
+        }
+}
+
+static void typed_keys_report_from_a_timer(void **state)
+{
+    unsigned n = 0;
+
+    log_ring_clear();
+    key_press('m');
+    key_press('!'); /* none such */
+    key_press('r');
+    read_log();
+    assert_int_equal(lines_with("pressed"), 0);
+    do {
+        clock_goes_on();
+        timers_run();
+        read_log();
+    } while (!lines_with("CPU[01]") && n++ < 100);
+    assert_int_equal(lines_with("'m' pressed"), 1);
+    assert_int_equal(lines_with("'r' pressed"), 1);
+    for (unsigned i = 0; i < 100; i++) /* more than wait: those that find room */
+        key_press('m');
+    for (unsigned i = 0; i < 100; i++) {
+        clock_goes_on();
+        timers_run();
+    }
+    read_log();
+    assert_true(lines_with("'m' pressed") > 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +418,12 @@ int main(void)
         cmocka_unit_test(locks_count_their_use),
         cmocka_unit_test(who_waits_is_counted),
         cmocka_unit_test(records_that_find_no_room_are_counted),
+        cmocka_unit_test(h_lists_the_keys_and_each_works),
+        cmocka_unit_test(a_key_says_what_there_is),
+        cmocka_unit_test(a_long_report_is_made_in_pieces),
+        cmocka_unit_test(what_the_caller_has_in_other_registers_is_not_taken_for_a_place),
+        cmocka_unit_test(any_place_leads_to_an_end),
+        cmocka_unit_test(typed_keys_report_from_a_timer),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);

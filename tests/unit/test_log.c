@@ -233,13 +233,17 @@ static void a_full_ring_loses_what_comes_later(void **state)
 }
 
 static unsigned pressed;
-static void press(void) { pressed++; }
+static char last_key;
+void key_press(char key)
+{
+    pressed++;
+    last_key = key;
+}
 
 static void three_ctrl_a_switch_to_the_debug_keys(void **state)
 {
     char got[8];
 
-    key_register('Q', "test", press);
     console_input('\x01');
     console_input('\x01');
     console_input('Q');
@@ -248,10 +252,8 @@ static void three_ctrl_a_switch_to_the_debug_keys(void **state)
     for (unsigned i = 0; i < 3; i++)
         console_input('\x01');
     console_input('Q');
-    console_input('!');
-    console_input('h');
     assert_int_equal(pressed, 1);
-    assert_int_equal(count("'Q' test"), 1);
+    assert_int_equal(last_key, 'Q');
     assert_int_equal(console_read(got, sizeof(got)), 2); /* the first two of the three */
     for (unsigned i = 0; i < 3; i++)
         console_input('\x01');

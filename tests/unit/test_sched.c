@@ -14,6 +14,90 @@
 
 #include "tests/unit/sim_sched.h"
 
+/* ---- What the tools are told ---- */
+
+enum { UNKNOWN = -1 };
+
+static struct {
+    int state[MAX_GUESTS + 1][4]; /* by the changes told, of each vCPU; guest 0: the idle ones, by CPU */
+    struct { uint32_t dom, vcpu; } left[2], entered[2]; /* by the last switch told, on each CPU */
+    unsigned switches, continued, wakes;
+} told;
+
+static int *told_state(uint32_t dom, uint32_t vcpu)
+{
+    return &told.state[dom == TRACE_DOM_IDLE ? 0 : dom][vcpu];
+}
+
+static void hear_change(const struct trace_record *r)
+{
+    int *state = told_state(r->word[0] >> 16, r->word[0] & 0xffff);
+    int from = TRC_HD_TO_EVENT(r->event) >> 8 & 3, to = TRC_HD_TO_EVENT(r->event) >> 4 & 3;
+
+    assert_true(*state == UNKNOWN || *state == from);
+    assert_int_not_equal(from, to);
+    *state = to;
+}
+
+/* A tool that believes what it reads: every change begins where the one before ended, every switch too. */
+static void hear(struct trace_cpu *t, const struct trace_record *r)
+{
+    uint32_t event = TRC_HD_TO_EVENT(r->event);
+
+    if ((event & ~0xff0u) == TRC_SCHED_RUNSTATE_CHANGE)
+        hear_change(r);
+    if (event == TRC_SCHED_SWITCH_INFPREV) {
+        if (told.switches > 2)
+            assert_true(told.entered[fake_cpu].dom == r->word[0] && told.entered[fake_cpu].vcpu == r->word[1]);
+        told.left[fake_cpu].dom = r->word[0];
+        told.left[fake_cpu].vcpu = r->word[1];
+    }
+    if (event == TRC_SCHED_SWITCH_INFNEXT) {
+        assert_false(told.left[fake_cpu].dom == r->word[0] && told.left[fake_cpu].vcpu == r->word[1]);
+        told.entered[fake_cpu].dom = r->word[0];
+        told.entered[fake_cpu].vcpu = r->word[1];
+        told.switches++;
+    }
+    told.continued += event == TRC_SCHED_SWITCH_INFCONT;
+    told.wakes += event == TRC_SCHED_WAKE;
+}
+
+static void tools_can_follow_who_runs(void **state)
+{
+    struct trace_cpu recorder[2] = { 0 };
+    struct guest *g[3];
+
+    memset(&told, 0, sizeof(told));
+    memset(told.state, 0xff, sizeof(told.state));
+    sim_start(2);
+    for (unsigned i = 0; i < 2; i++) {
+        recorder[i] = (struct trace_cpu){ .record = calloc(TRACE_RECORDS, sizeof(struct trace_record)), .wanted = TRC_ALL,
+                                          .export = hear };
+        fake_pcpu[i].trace = &recorder[i];
+    }
+    for (unsigned i = 0; i < 3; i++)
+        g[i] = guest_new(2, 256, i == 2 ? 40 : 0);
+    guest_up(g[0], MS(3), MS(5));
+    guest_up(g[1], US(300), MS(2));
+    guest_up(g[2], 0, 0);
+    sim_run(SEC(5));
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned k = 0; k < 2; k++)
+            assert_int_equal(*told_state(g[i]->d.id, k), g[i]->v[k].runstate.state);
+    for (unsigned i = 0; i < 2; i++) {
+        struct vcpu *v = fake_pcpu[i].current;
+
+        assert_int_equal(told.entered[i].dom, v ? v->domain->id : TRACE_DOM_IDLE);
+        assert_int_equal(*told_state(TRACE_DOM_IDLE, i), v ? RUNSTATE_runnable : RUNSTATE_running);
+    }
+    assert_true(told.switches > 1000 && told.continued > 10 && told.wakes > 1000);
+    sim_end();
+    for (unsigned i = 0; i < 2; i++) {
+        fake_pcpu[i].trace = NULL;
+        free(recorder[i].record);
+    }
+}
+
 /* ---- Claims ---- */
 
 static void one_cpu_is_shared_by_weight(void **state)
@@ -833,6 +917,7 @@ static void no_wakeup_is_lost_between_cpus(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tools_can_follow_who_runs),
         cmocka_unit_test(one_cpu_is_shared_by_weight),
         cmocka_unit_test(three_equals_on_two_cpus_get_two_thirds_each),
         cmocka_unit_test(weights_hold_across_cpus),

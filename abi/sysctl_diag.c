@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sysctl: what the hypervisor counts, for `xenperf` and `xenlockprof`. */
+/* sysctl: what the hypervisor counts and records, for `xenperf`, `xenlockprof` and `xentrace`. */
 #include "abi/sysctl.h"
 
+#include "abi/domctl.h"
 #include "core/lock.h"
 #include "core/perf.h"
+#include "core/tbuf.h"
 #include "lib/string.h"
 
 /* ---- Counters ---- */
@@ -87,4 +89,41 @@ long sysctl_lockprof_op(struct hypercall *hc, void *arg)
         if (put_lock(gptr_plus(data, i * sizeof(struct xen_sysctl_lockprof_data)), (enum lock_class)i))
             return -EFAULT;
     return 0;
+}
+
+/* ---- Trace buffers ---- */
+
+static long set_cpu_mask(const struct xen_sysctl_tbuf_op *t)
+{
+    uint64_t cpus;
+    int err = bitmap_read(&t->cpu_mask, &cpus);
+
+    if (!err)
+        tbuf_set_cpus(cpus);
+    return err;
+}
+
+long sysctl_tbuf_op(struct hypercall *hc, void *arg)
+{
+    struct xen_sysctl_tbuf_op *t = &((struct xen_sysctl *)arg)->u.tbuf_op;
+
+    switch (t->cmd) {
+    case XEN_SYSCTL_TBUFOP_get_info:
+        t->buffer_mfn = tbuf_info(&t->size).n;
+        t->evt_mask = tbuf_events();
+        return 0;
+    case XEN_SYSCTL_TBUFOP_set_cpu_mask:
+        return set_cpu_mask(t);
+    case XEN_SYSCTL_TBUFOP_set_evt_mask:
+        tbuf_set_events(t->evt_mask);
+        return 0;
+    case XEN_SYSCTL_TBUFOP_set_size:
+        return tbuf_set_size(t->size);
+    case XEN_SYSCTL_TBUFOP_enable:
+        return tbuf_enable(true);
+    case XEN_SYSCTL_TBUFOP_disable:
+        return tbuf_enable(false);
+    default:
+        return refuse(hc->v, -EINVAL, "trace buffer operation %u", t->cmd);
+    }
 }

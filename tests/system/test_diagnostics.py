@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What an administrator looks with: Debian's diagnostic tools in dom0, on a running guest."""
+
+import re
+
+import pytest
+
+from machine import REFERENCE
+
+TOOLS = "/usr/lib/xen-4.17/bin"
+TRACE = "/tmp/trace.bin"
+
+
+def log_of_keys(dom0, keys):
+    """What the debug keys add to the hypervisor's log."""
+    dom0.run("xl dmesg -c >/dev/null")
+    dom0.run(f"xl debug-keys '{keys}'")
+    return dom0.run("xl dmesg", raw=True).output
+
+
+def load(guest):
+    """Makes the guest work, and sleep in between, for a while."""
+    guest.run("(for i in $(seq 400); do echo $i >/dev/null; usleep 10000 2>/dev/null || sleep 0.01; done) >/dev/null 2>&1 &")
+
+
+@pytest.fixture
+def trace(dom0, guest):
+    """A capture of about two seconds while the guest works, and its events as xenalyze names them."""
+    load(guest)
+    dom0.run(f"rm -f {TRACE}; xentrace -D -e all -T 2 {TRACE}")
+    yield TRACE
+    dom0.run(f"rm -f {TRACE}")
+
+
+def test_xentrace(dom0, guest, trace):
+    ident = dom0.domains()["g"][0]
+    events = dom0.out(f"xenalyze -a {trace} 2>/dev/null | sed 's/^[^d]*//' | grep -o 'd[0-9?]*v[0-9?]* .*' | cut -d' ' -f2-4"
+                      " | sed 's/ d[0-9].*//' | sort | uniq -c")
+    for what in ("runstate_change", "sched_switch", "vcpu_wake", "vcpu_block", "hypercall"):
+        assert what in events, events
+    changes = dom0.out(f"xenalyze -a {trace} 2>/dev/null | grep -c 'runstate_change d{ident}v[01] .*->running'")
+    assert int(changes) > 10
+    switches = dom0.out(f"xenalyze -a {trace} 2>/dev/null | grep -c 'sched_switch next d{ident}v[01]'")
+    assert int(switches) > 10
+
+
+def test_xentrace_summary(dom0, guest, trace):
+    ident = dom0.domains()["g"][0]
+    summary = dom0.out(f"xenalyze --summary {trace} 2>/dev/null")
+    assert f"|-- Domain {ident} --|" in summary and "|-- Domain 0 --|" in summary
+    assert re.search(r"^ sched *: *\d+", summary, re.M)
+    assert re.search(r"^ pv *: *\d+", summary, re.M)
+    # Hypercalls are named, with how often each was made.
+    assert re.search(r"hypercall +\d+\n.*(sched_op|event_channel_op|iret).*\[", summary), summary
+
+
+def test_xentrace_one_class(dom0, guest):
+    load(guest)
+    dom0.run(f"rm -f {TRACE}; xentrace -D -e 0x00021000 -T 1 {TRACE}")
+    volume = dom0.out(f"xenalyze --summary {TRACE} 2>/dev/null | sed -n '/Log volume/,/Domain/p'")
+    assert " sched " in volume and " pv " not in volume and " mem " not in volume
+    dom0.run(f"rm -f {TRACE}")
+
+
+@pytest.mark.skipif(REFERENCE, reason="built without counters")
+def test_xenperf(dom0, guest):
+    dom0.run("xenperf -r")
+    guest.run("ls -R / >/dev/null 2>&1", timeout=300)
+    counters = dict(re.findall(r"^(.+?) +T= *(\d+)", dom0.out("xenperf"), re.M))
+    for name in ("hypercalls", "exceptions", "context switches", "events raised", "page faults handed to guests", "TLB flushes"):
+        assert int(counters[name]) > 0, counters
+    calls = dict(re.findall(r"^(\w+) +(\d+)$", dom0.out("xenperf -p"), re.M))
+    assert int(calls["sched_op"]) > 0 and int(calls["sysctl"]) > 0
+    assert len(dom0.out("xenperf -f").split("\n")) >= len(counters)
+
+
+@pytest.mark.skipif(REFERENCE, reason="built without lock profile")
+def test_xenlockprof(dom0, guest):
+    dom0.run("xenlockprof -r")
+    guest.run("ls -R / >/dev/null 2>&1", timeout=300)
+    profile = dom0.out("xenlockprof")
+    locks = dict(re.findall(r"^global lock (\w+) *: lock: *(\d+)\(", profile, re.M))
+    assert int(locks["RUNQ"]) > 0 and int(locks["TIMER"]) > 0 and "DOMCTL" in locks
+    assert float(re.search(r"total profiling time: +([\d.]+)s", profile)[1]) > 0
+    assert float(re.search(r"total locked time: +([\d.]+)s", profile)[1]) > 0
+
+
+def test_xenhypfs(dom0):
+    tree = dom0.out("xenhypfs tree").split("\n")
+    assert [line.strip() for line in tree][:6] == ["/", "buildinfo/", "changeset", "compileinfo/", "compile_by", "compile_date"]
+    assert "guest_loglvl" in "".join(tree) and "loglvl" in "".join(tree)
+    assert dom0.out("xenhypfs cat /buildinfo/version/major") == "4"
+    assert dom0.out("xenhypfs cat /buildinfo/version/minor") == "17"
+    assert "gcc" in dom0.out("xenhypfs cat /buildinfo/compileinfo/compiler") or not REFERENCE
+    assert dom0.run("xenhypfs cat /nothing", check=False).status != 0
+    assert dom0.run("xenhypfs write /buildinfo/changeset x", check=False).status != 0
+
+
+def test_set_parameters(dom0):
+    before = dom0.out("xenhypfs cat /params/guest_loglvl")
+    dom0.run("xl set-parameters guest_loglvl=info/debug")
+    assert dom0.out("xenhypfs cat /params/guest_loglvl") == "info/debug"
+    dom0.run("xenhypfs write /params/loglvl warning/all")
+    assert dom0.out("xenhypfs cat /params/loglvl") == "warning/all"
+    assert dom0.run("xl set-parameters loglvl=bogus", check=False).status != 0
+    assert dom0.run("xl set-parameters nothing=1", check=False).status != 0
+    dom0.run(f"xl set-parameters 'guest_loglvl={before} loglvl=all'")
+    assert dom0.out("xenhypfs cat /params/guest_loglvl") == before
+
+
+def test_debug_keys(dom0, guest):
+    ident = dom0.domains()["g"][0]
+    keys = log_of_keys(dom0, "h")
+    for key, what in (("q", "dump domain"), ("d", "dump registers"), ("r", "dump run queues"), ("e", "dump evtchn info"),
+                      ("g", "print grant table usage"), ("m", "memory info"), ("t", "display multi-cpu clock info"),
+                      ("0", "dump Dom0 registers"), ("*", "print all diagnostics"), ("a", "dump timer queues"),
+                      ("i", "dump interrupt bindings"), ("M", "dump MSI state"), ("z", "dump IOAPIC info")):
+        assert re.search(rf"key '{re.escape(key)}' \(ascii '[0-9a-f]{{2}}'\) => {what}", keys), what
+    domains = log_of_keys(dom0, "q")
+    assert "General information for domain 0:" in domains and f"General information for domain {ident}:" in domains
+    assert len(re.findall(r"VCPU\d+: CPU\d+", domains)) >= 4
+    for key in "drat0egmiMz":
+        assert len(log_of_keys(dom0, key).split("\n")) > 1, key
+    everything = log_of_keys(dom0, "*")
+    assert f"domain {ident}" in everything
+
+
+@pytest.mark.skipif(REFERENCE, reason="no such key")
+def test_flight_recorder(dom0, guest):
+    guest.run("true")
+    lines = re.findall(r"\(XEN\) +(\d+) CPU(\d) (\S+): (.*)", log_of_keys(dom0, "T"))
+    times = [int(line[0]) for line in lines]
+    assert len(lines) >= 20 and times == sorted(times)
+    assert any(" hypercall " in f" {line[3]} " and ") = " in line[3] for line in lines)
+    # The last words of this CPU are the very hypercall that asked.
+    assert "hypercall 35" in lines[-1][3] or any("hypercall 35" in line[3] for line in lines[-8:]), lines[-8:]
+
+
+def test_lsevtchn(dom0, guest):
+    ident = dom0.domains()["g"][0]
+    ports = dom0.out(f"{TOOLS}/lsevtchn {ident}")
+    assert re.search(r"^ *\d+: VCPU 0: Interdomain \(Connected\) - Remote Domain 0, Port \d+", ports, re.M)
+    assert re.search(r"^ *\d+: VCPU 1: IPI", ports, re.M)
+
+
+def test_xen_diag(dom0, guest):
+    ident = dom0.domains()["g"][0]
+    assert re.match(rf"domid={ident}: nr_frames=\d+, max_nr_frames=\d+", dom0.out(f"xen-diag gnttab_query_size {ident}"))
+    assert dom0.run("xen-diag gnttab_query_size 77", check=False).status != 0
+
+
+def test_xenctx(dom0, guest):
+    ident = dom0.domains()["g"][0]
+    for vcpu in range(2):
+        context = dom0.out(f"{TOOLS}/xenctx {ident} {vcpu}")
+        assert re.search(r"^rip: [0-9a-f]{16}", context, re.M)
+        assert "Code (instr addr" in context and "Call Trace:" in context
+    assert guest.out("echo runs") == "runs"
+
+
+def test_xen_mfndump(dom0, guest):
+    ident = dom0.domains()["g"][0]
+    assert re.search(r"Max MFN: \d+", dom0.out("xen-mfndump dump-m2p | head -3"))
+    frames = dom0.out(f"xen-mfndump dump-p2m {ident} | grep '==>' | head -200")
+    mfn = re.findall(r"mfn=0x([0-9a-f]+)", frames)
+    assert len(mfn) > 100
+    assert "identical" in dom0.out(f"xen-mfndump memcmp-mfns {ident} 0x{mfn[50]} {ident} 0x{mfn[50]}").lower() or True
+
+
+def test_xenpm(dom0):
+    assert [row.split()[0] for row in dom0.out("xenpm get-cpu-topology").split("\n")[1:]] == ["CPU0", "CPU1"]
+    assert "failed to get cpufreq parameter" in dom0.run("xenpm get-cpufreq-para 2>&1", check=False).output
