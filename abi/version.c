@@ -18,6 +18,10 @@
 
 char identity_cmdline[1024];
 const char identity_version[] = KRYPTON_VERSION;
+const char identity_changeset[] = "Krypton " KRYPTON_VERSION;
+const char identity_compiler[] = __VERSION__;
+const char identity_config[] = "CONFIG_X86_64=y\nCONFIG_PV=y\n# CONFIG_PV32 is not set\n# CONFIG_HVM is not set\n"
+    "CONFIG_SCHED_CREDIT2=y\nCONFIG_HYPFS=y\nCONFIG_TRACEBUFFER=y\nCONFIG_PERF_COUNTERS=y\nCONFIG_DEBUG_LOCK_PROFILE=y\n";
 
 static long put(guest_ptr_t to, const char *text, size_t size)
 {
@@ -31,10 +35,10 @@ static long compile_info(guest_ptr_t to)
 {
     xen_compile_info_t info = { 0 };
 
-    strlcpy(info.compiler, __VERSION__, sizeof(info.compiler));
-    strlcpy(info.compile_by, "krypton", sizeof(info.compile_by));
-    strlcpy(info.compile_domain, "krypton", sizeof(info.compile_domain));
-    strlcpy(info.compile_date, KRYPTON_VERSION, sizeof(info.compile_date));
+    strlcpy(info.compiler, identity_compiler, sizeof(info.compiler));
+    strlcpy(info.compile_by, IDENTITY_COMPILED_BY, sizeof(info.compile_by));
+    strlcpy(info.compile_domain, IDENTITY_COMPILED_BY, sizeof(info.compile_domain));
+    strlcpy(info.compile_date, identity_version, sizeof(info.compile_date));
     return guest_write(to, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
@@ -91,7 +95,7 @@ long do_xen_version(struct hypercall *hc)
     case XENVER_capabilities:
         return put(at, "xen-3.0-x86_64 ", sizeof(xen_capabilities_info_t));
     case XENVER_changeset:
-        return put(at, "Krypton " KRYPTON_VERSION, sizeof(xen_changeset_info_t));
+        return put(at, identity_changeset, sizeof(xen_changeset_info_t));
     case XENVER_platform_parameters: {
         xen_platform_parameters_t p = { .virt_start = 0xffff800000000000ul };
 

@@ -7,6 +7,7 @@
  */
 #include "abi/identity.h"
 #include "boot/dom0.h"
+#include "boot/params.h"
 #include "boot/parse/acpi.h"
 #include "boot/parse/bootinfo.h"
 #include "boot/parse/bzimage.h"
@@ -68,11 +69,6 @@ static const void *at(uint64_t maddr, size_t len)
     return maddr < FIRST_TABLES_END && len <= FIRST_TABLES_END - maddr ? maddr_va(maddr) : NULL;
 }
 
-static enum loglevel level_of(enum option_log l)
-{
-    return l <= OPTION_LOG_ERROR ? LOG_ERR : l == OPTION_LOG_WARNING ? LOG_WARN : l == OPTION_LOG_INFO ? LOG_INFO : LOG_DEBUG;
-}
-
 /* ---- What the loader says ---- */
 
 static void read_loader(uint32_t magic, uint64_t maddr)
@@ -99,7 +95,7 @@ static void read_options(void)
     /* The console first, so that what is wrong with the options can be said there. */
     rc = cmdline_parse(info.cmdline, &options, NULL, &why);
     serial_init(&options);
-    log_levels(level_of(options.loglvl.always), level_of(options.guest_loglvl.always));
+    params_log_levels(&options);
     hv_log(LOG_ERR, "Krypton %s (Xen ABI %u.%u), loaded by %s", identity_version, IDENTITY_MAJOR, IDENTITY_MINOR,
            info.loader[0] ? info.loader : "an unnamed loader");
     hv_log(LOG_ERR, "Command line: %s", info.cmdline);
@@ -260,6 +256,7 @@ static void second_stage(void)
     smp_init(&acpi, &firmware_map, options.maxcpus);
     hv_log(LOG_INFO, "%u CPU%s", pcpu_count, pcpu_count == 1 ? "" : "s");
     debug_keys_init();
+    params_register(&options);
     xpti_check();
     make_machine_map();
     serial_start_input();

@@ -150,24 +150,30 @@ static void set_defaults(struct boot_options *o)
     o->guest_loglvl = (struct option_levels){ OPTION_LOG_NONE, OPTION_LOG_WARNING };
 }
 
+/* Copies the next word of *@line, cut to @size, and moves behind it. Its whole length; 0: there is none. */
+static size_t next_word(const char **line, char *word, size_t size)
+{
+    const char *at = *line;
+    size_t len = 0;
+
+    while (*at == ' ' || *at == '\t')
+        at++;
+    while (at[len] && at[len] != ' ' && at[len] != '\t')
+        len++;
+    strlcpy(word, at, MIN(len + 1, size));
+    *line = at + len;
+    return len;
+}
+
 int cmdline_parse(const char *line, struct boot_options *o, void (*say)(const char *), const char **why)
 {
     char word[WORD_MAX];
+    size_t len;
     int err = 0;
 
     set_defaults(o);
     strlcpy(o->line, line, sizeof(o->line));
-    while (*line) {
-        size_t len = 0;
-
-        while (*line == ' ' || *line == '\t')
-            line++;
-        while (line[len] && line[len] != ' ' && line[len] != '\t')
-            len++;
-        if (len == 0)
-            break;
-        strlcpy(word, line, MIN(len + 1, sizeof(word)));
-        line += len;
+    while ((len = next_word(&line, word, sizeof(word))) != 0) {
         if (len >= sizeof(word)) {
             report(say, word, "option too long, ignored");
         } else if (read_word(word, o, say)) {
@@ -176,6 +182,39 @@ int cmdline_parse(const char *line, struct boot_options *o, void (*say)(const ch
         }
     }
     return err;
+}
+
+/* The value of @word if it gives option @i, else NULL. */
+static const char *value_for(size_t i, const char *word)
+{
+    size_t len = strlen(options[i].name);
+    const char *equals = strchr(word, '=');
+
+    if (!equals && strncmp(word, "no-", 3) == 0 && same_name(options[i].name, word + 3, strlen(word) - 3))
+        return "no";
+    if (!same_name(options[i].name, word, equals ? (size_t)(equals - word) : strlen(word)))
+        return NULL;
+    return word[len] == '=' ? word + len + 1 : "";
+}
+
+void cmdline_each(const char *line, void (*each)(const char *name, const char *value))
+{
+    char word[WORD_MAX], last[WORD_MAX];
+
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        const char *rest = line, *value;
+        bool given = false;
+
+        while (options[i].read && next_word(&rest, word, sizeof(word))) {
+            value = value_for(i, word);
+            if (value) {
+                strlcpy(last, value, sizeof(last));
+                given = true;
+            }
+        }
+        if (given)
+            each(options[i].name, last);
+    }
 }
 
 /* @s as bytes on a machine of @total bytes of which @available are free. */

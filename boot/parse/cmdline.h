@@ -74,6 +74,12 @@ struct boot_options {
  */
 int cmdline_parse(const char *line, struct boot_options *o, void (*say)(const char *line), const char **why);
 
+/*
+ * Calls @each once for every option of @line that has an effect: its own name, and the last value given, "" if
+ * there was none. Cut to fit.
+ */
+void cmdline_each(const char *line, void (*each)(const char *name, const char *value));
+
 struct dom0_memory {
     uint64_t bytes;             /* to start with */
     uint64_t max;               /* may grow to this; UINT64_MAX: no limit */

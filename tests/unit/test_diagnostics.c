@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an administrator's tools ask, by hypercall from the control domain: counters, use of locks, debug keys.
+ * What an administrator's tools ask, by hypercall from the control domain: counters, use of locks, debug keys,
+ * the tree of parameters.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,11 +21,13 @@
 #include "core/keys.h"
 #include "core/lock.h"
 #include "core/log.h"
+#include "core/params.h"
 #include "core/perf.h"
 #include "core/port.h"
 #include "core/time.h"
 #include "core/timer.h"
 
+#include <xen/hypfs.h>
 #include <xen/sysctl.h>
 #include <xen/version.h>
 
@@ -367,7 +370,8 @@ static void what_the_caller_has_in_other_registers_is_not_taken_for_a_place(void
 /* A caller that says it is somewhere in the middle, anywhere: it comes to an end. */
 static void any_place_leads_to_an_end(void **state)
 {
-    static const uint64_t places[] = { 1, 2, 3, 100, 1ull << 32, 0x7fffull << 32 | 5, ~0ull, 1ull << 56, 255ull << 56, 0x2aull << 56 };
+    static const uint64_t places[] = { 1, 2, 3, 100, 1ull << 32, 0x7fffull << 32 | 5, ~0ull, 1ull << 56, 255ull << 56,
+                                       0x2aull << 56 };
 
     for (unsigned i = 0; i < ARRAY_SIZE(places); i++)
         for (const char *k = "*qegmpldarthT0"; *k; k++) {
@@ -408,6 +412,134 @@ static void typed_keys_report_from_a_timer(void **state)
     assert_true(lines_with("'m' pressed") > 1);
 }
 
+/* ---- hypfs ---- */
+
+static long hypfs(unsigned cmd, const char *path, uint64_t size)
+{
+    strcpy((char *)op, path);
+    return call(__HYPERVISOR_hypfs_op, cmd, VA(OP), strlen(path) + 1, VA(OUT), size);
+}
+
+static const struct xen_hypfs_direntry *entry(const char *path)
+{
+    memset(out, 0xee, PAGE_SIZE);
+    assert_int_equal(hypfs(XEN_HYPFS_OP_read, path, PAGE_SIZE), 0);
+    return out;
+}
+
+static const char *text_of(const char *path)
+{
+    const struct xen_hypfs_direntry *e = entry(path);
+
+    assert_int_equal(e->type, XEN_HYPFS_TYPE_STRING);
+    assert_int_equal(e->content_len, strlen((const char *)(e + 1)) + 1);
+    return (const char *)(e + 1);
+}
+
+/* The names in a directory, each followed by a blank. */
+static const char *names_in(const char *path)
+{
+    static char all[1024];
+    const struct xen_hypfs_direntry *dir = entry(path);
+    const char *at = (const char *)(dir + 1), *end = at + dir->content_len;
+
+    assert_int_equal(dir->type, XEN_HYPFS_TYPE_DIR);
+    all[0] = 0;
+    for (;;) {
+        const struct xen_hypfs_dirlistentry *e = (const void *)at;
+
+        strcat(strcat(all, e->name), " ");
+        if (!e->off_next)
+            break;
+        at += e->off_next;
+        assert_true(at < end);
+    }
+    return all;
+}
+
+static int set_colour(const char *value, char *text)
+{
+    if (strcmp(value, "red") && strcmp(value, "blue"))
+        return -EINVAL;
+    snprintf(text, PARAM_TEXT, "very %s", value);
+    return 0;
+}
+
+static void the_tree_is_read_by_path(void **state)
+{
+    param_register("colour", "green", set_colour);
+    param_register("dom0_mem", "512M", NULL);
+    assert_string_equal(names_in("/"), "buildinfo params ");
+    assert_string_equal(names_in("/buildinfo"), "changeset compileinfo config version ");
+    assert_string_equal(names_in("/buildinfo/version"), "extra major minor ");
+    assert_string_equal(names_in("/params"), "colour dom0_mem ");
+    assert_non_null(strstr(text_of("/buildinfo/changeset"), "Krypton"));
+    assert_int_equal(entry("/buildinfo/version/minor")->type, XEN_HYPFS_TYPE_UINT);
+    assert_int_equal(*(uint32_t *)((char *)out + sizeof(struct xen_hypfs_direntry)), 17);
+    assert_string_equal(text_of("/params/dom0_mem"), "512M");
+    assert_int_equal(entry("/params/dom0_mem")->max_write_len, 0);
+    assert_true(entry("/params/colour")->max_write_len > 0);
+    assert_int_equal(call(__HYPERVISOR_hypfs_op, XEN_HYPFS_OP_get_version, 0, 0, 0, 0), 1);
+    assert_int_equal(call(__HYPERVISOR_hypfs_op, XEN_HYPFS_OP_get_version, 1, 0, 0, 0), -EINVAL);
+    assert_int_equal(call(__HYPERVISOR_hypfs_op, 3, 0, 0, 0, 0), -ENOSYS);
+}
+
+static void what_is_not_there_is_not_found(void **state)
+{
+    static const char *const none[] = { "/nothing", "/params/", "/params/nothing", "/buildinfo/version/major/x", "/paramsx",
+                                        "//" };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(none); i++)
+        assert_int_equal(hypfs(XEN_HYPFS_OP_read, none[i], PAGE_SIZE), -ENOENT);
+    assert_int_equal(hypfs(XEN_HYPFS_OP_read, "params", PAGE_SIZE), -EINVAL);
+    assert_int_equal(hypfs(XEN_HYPFS_OP_read, "", PAGE_SIZE), -EINVAL);
+    strcpy((char *)op, "/params");
+    assert_int_equal(call(__HYPERVISOR_hypfs_op, XEN_HYPFS_OP_read, VA(OP), 7, VA(OUT), 100), -EINVAL); /* no end */
+    assert_int_equal(call(__HYPERVISOR_hypfs_op, XEN_HYPFS_OP_read, VA(OP), 9, VA(OUT), 100), -EINVAL); /* an early end */
+    assert_int_equal(call(__HYPERVISOR_hypfs_op, XEN_HYPFS_OP_read, VA(OP), ~0ull, VA(OUT), 100), -EINVAL);
+    assert_int_equal(call(__HYPERVISOR_hypfs_op, XEN_HYPFS_OP_read, VA(1000), 8, VA(OUT), 100), -EFAULT);
+    assert_int_equal(call(__HYPERVISOR_hypfs_op, XEN_HYPFS_OP_read, VA(OP), 8, VA(1000), 100), -EFAULT);
+}
+
+static void too_little_room_gets_the_size(void **state)
+{
+    const struct xen_hypfs_direntry *e = out;
+    static const char *const some[] = { "/params", "/params/colour", "/buildinfo/version/major" };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(some); i++) {
+        uint32_t need = (uint32_t)sizeof(*e) + entry(some[i])->content_len;
+
+        memset(out, 0xee, PAGE_SIZE);
+        assert_int_equal(hypfs(XEN_HYPFS_OP_read, some[i], need - 1), -ENOBUFS);
+        assert_int_equal(sizeof(*e) + e->content_len, need);
+        assert_int_equal(*((uint8_t *)out + sizeof(*e)), 0xee);
+        assert_int_equal(hypfs(XEN_HYPFS_OP_read, some[i], need), 0);
+        assert_int_equal(hypfs(XEN_HYPFS_OP_read, some[i], sizeof(*e) - 1), -ENOBUFS);
+    }
+}
+
+static long set(const char *path, const char *value, uint64_t n)
+{
+    strcpy(out, value);
+    return hypfs(XEN_HYPFS_OP_write_contents, path, n);
+}
+
+static void parameters_are_set_and_others_are_not(void **state)
+{
+    assert_int_equal(set("/params/colour", "blue", 5), 0);
+    assert_string_equal(text_of("/params/colour"), "very blue");
+    assert_int_equal(set("/params/colour", "pink", 5), -EINVAL);
+    assert_int_equal(set("/params/colour", "red", 3), -EINVAL);      /* no end */
+    assert_int_equal(set("/params/colour", "red", 6), -EINVAL);      /* an early end */
+    assert_int_equal(set("/params/colour", "red", 0), -EINVAL);
+    assert_int_equal(set("/params/colour", "red", 4096), -ENOSPC);
+    assert_string_equal(text_of("/params/colour"), "very blue");
+    assert_int_equal(set("/params/dom0_mem", "1G", 3), -EACCES);
+    assert_int_equal(set("/buildinfo/changeset", "x", 2), -EACCES);
+    assert_int_equal(set("/params", "x", 2), -EACCES);
+    assert_int_equal(set("/params/nothing", "x", 2), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +556,10 @@ int main(void)
         cmocka_unit_test(what_the_caller_has_in_other_registers_is_not_taken_for_a_place),
         cmocka_unit_test(any_place_leads_to_an_end),
         cmocka_unit_test(typed_keys_report_from_a_timer),
+        cmocka_unit_test(the_tree_is_read_by_path),
+        cmocka_unit_test(what_is_not_there_is_not_found),
+        cmocka_unit_test(too_little_room_gets_the_size),
+        cmocka_unit_test(parameters_are_set_and_others_are_not),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -354,6 +354,23 @@ static void noise(void **state)
     }
 }
 
+static char given[256];
+
+static void collect(const char *name, const char *value)
+{
+    strcat(strcat(strcat(strcat(given, name), "="), value), ";");
+}
+
+static void each_option_is_told_once_with_its_last_value(void **state)
+{
+    given[0] = 0;
+    cmdline_each("  loglvl=all dom0-mem=1G noreboot no-smep loglvl=info unknown=1 watchdog loglvlx=2 dom0_memx", collect);
+    assert_string_equal(given, "dom0_mem=1G;loglvl=info;noreboot=;smep=no;");
+    given[0] = 0;
+    cmdline_each("", collect);
+    assert_string_equal(given, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +386,7 @@ int main(void)
         cmocka_unit_test(long_lines),
         cmocka_unit_test(how_much_dom0_gets),
         cmocka_unit_test(noise),
+        cmocka_unit_test(each_option_is_told_once_with_its_last_value),
     };
 
     return cmocka_run_group_tests_name("boot/parse/cmdline", tests, NULL, NULL);
