@@ -256,6 +256,8 @@ static void second_stage(void)
     smp_init(&acpi, &firmware_map, options.maxcpus);
     hv_log(LOG_INFO, "%u CPU%s", pcpu_count, pcpu_count == 1 ? "" : "s");
     debug_keys_init();
+    irq_keys_init();
+    traps_keys_init();
     params_register(&options);
     xpti_check();
     make_machine_map();

@@ -136,3 +136,24 @@ int ioapic_read_register(uint64_t maddr, uint32_t reg, uint32_t *value)
     }
     return -EINVAL;
 }
+
+/* Four pins, from GSI `at` on. */
+uint64_t ioapic_show(uint64_t at)
+{
+    uint64_t end = MIN(at + 4, (uint64_t)gsi_count);
+
+    for (; at < end; at++) {
+        const struct ioapic *a = find((unsigned)at);
+        uint32_t low, high;
+
+        if (!a)
+            continue;
+        lock(&ioapic_lock);
+        low = ioapic_read(a, REG_PIN((unsigned)at - a->gsi_base));
+        high = ioapic_read(a, REG_PIN((unsigned)at - a->gsi_base) + 1);
+        unlock(&ioapic_lock);
+        hv_log(LOG_ERR, "   GSI %2lu (I/O APIC at %#lx): vec:%02x dest:%02x %s %s%s", at, a->maddr, low & 0xff, high >> 24,
+               low & RTE_LEVEL ? "level" : "edge", low & RTE_LOW ? "low" : "high", low & RTE_MASKED ? " masked" : "");
+    }
+    return at < gsi_count ? at : 0;
+}

@@ -24,6 +24,9 @@ struct ioapic_route {
 void ioapic_route(unsigned gsi, const struct ioapic_route *route);
 void ioapic_mask(unsigned gsi, bool masked);
 
+/* Debug key 'z', see core/keys.h. */
+uint64_t ioapic_show(uint64_t at);
+
 /* Registers 0 to 2 and the redirection entries, read back. 0 or -EINVAL. */
 int ioapic_read_register(uint64_t maddr, uint32_t reg, uint32_t *value);
 

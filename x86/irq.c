@@ -17,6 +17,7 @@
 #include "boot/parse/acpi.h"
 #include "core/domain.h"
 #include "core/irqs.h"
+#include "core/keys.h"
 #include "core/lock.h"
 #include "core/log.h"
 #include "core/pcpu.h"
@@ -626,4 +627,48 @@ void machine_pirq_unbind(struct domain *d, unsigned pirq)
     l->bound = false;
     l->in_flight = false;
     unlock(&l->lock);
+}
+
+/* ---- Debug keys ---- */
+
+static void show_line(struct irq_line *l)
+{
+    static const char *const kinds[] = { "none", "pin", "reserved", "MSI" };
+    struct irq_line c;
+
+    lock(&l->lock);
+    c = *l; /* printing takes long */
+    unlock(&l->lock);
+    hv_log(LOG_ERR, "   IRQ:%4u %s vec:%02x CPU%u %s%s%s%s%s", number_of(l), kinds[c.kind], c.vector, c.cpu,
+           c.level ? "level" : "edge", c.active_low ? " low" : "", c.bound ? " bound" : "", c.in_flight ? " in flight" : "",
+           c.handler ? " ours" : "");
+    if (c.kind == LINE_MSI)
+        hv_log(LOG_ERR, "     device %02x:%02x.%u, %s entry %u", c.msi.device >> 8, c.msi.device >> 3 & 31, c.msi.device & 7,
+               c.msi.is_x ? "MSI-X" : "MSI", c.msi.is_x ? c.msi.entry_nr : c.msi.index);
+}
+
+/* Lines that are used, a few a piece. */
+static uint64_t show_lines(uint64_t at, bool only_msi)
+{
+    unsigned shown = 0;
+
+    for (; at < MAX_LINES && shown < 4; at++) {
+        struct irq_line *l = &lines[clamp_index(at, MAX_LINES)];
+
+        if (only_msi ? l->kind != LINE_MSI : !l->vector)
+            continue;
+        show_line(l);
+        shown++;
+    }
+    return at < MAX_LINES ? at : 0;
+}
+
+static uint64_t show_all(uint64_t at) { return show_lines(at, false); }
+static uint64_t show_msi(uint64_t at) { return show_lines(at, true); }
+
+void irq_keys_init(void)
+{
+    key_register('i', "dump interrupt bindings", true, show_all);
+    key_register('M', "dump MSI state", true, show_msi);
+    key_register('z', "dump IOAPIC info", true, ioapic_show);
 }

@@ -35,4 +35,7 @@ void irq_dispatch(unsigned vector);
 /* The hypervisor takes an ISA interrupt for itself. 0, -EINVAL, -EBUSY, -ENOSPC (no vector). */
 int irq_claim_isa(unsigned isa_irq, void (*handler)(void *), void *data);
 
+/* Registers the debug keys about interrupts; at boot. */
+void irq_keys_init(void);
+
 #endif

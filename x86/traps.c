@@ -4,6 +4,7 @@
 #include "core/bounce.h"
 #include "core/exit.h"
 #include "core/guest_trap.h"
+#include "core/keys.h"
 #include "core/log.h"
 #include "core/vcpu.h"
 #include "core/vcpu_tables.h"
@@ -47,6 +48,19 @@ static _Noreturn void iret_failed(const struct cpu_regs *fault)
 static void nmi(void)
 {
     this_cpu()->nmi_count++;
+}
+
+static uint64_t show_nmis(uint64_t at)
+{
+    if (at >= pcpu_count)
+        return 0;
+    hv_log(LOG_ERR, "   CPU %lu: %u NMIs", at, ((struct x86_pcpu *)pcpus[clamp_index(at, pcpu_count)])->nmi_count);
+    return at + 1 < pcpu_count ? at + 1 : 0;
+}
+
+void traps_keys_init(void)
+{
+    key_register('n', "NMI statistics", true, show_nmis);
 }
 
 void trap_from_hypervisor(struct cpu_regs *regs)

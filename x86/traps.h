@@ -32,6 +32,9 @@ int load_gs(uint16_t sel);
 int xrstor_safe(const void *area, uint64_t mask);
 int fxrstor_safe(const void *area);
 
+/* Registers the debug key about NMIs; at boot. */
+void traps_keys_init(void);
+
 /* Command line: smep=0 and smap=0. */
 extern struct cpu_options { bool no_smep, no_smap; } cpu_options;
 extern uint64_t cr4_wanted;
