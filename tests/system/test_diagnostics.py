@@ -25,23 +25,25 @@ def load(guest):
 
 @pytest.fixture
 def trace(dom0, guest):
-    """A capture of about two seconds while the guest works, and its events as xenalyze names them."""
+    """A capture of about two seconds while the guest works, and beside it (.txt) its records as xenalyze names them."""
     load(guest)
     dom0.run(f"rm -f {TRACE}; xentrace -D -e all -T 2 {TRACE}")
+    dom0.run(f"xenalyze -a {TRACE} 2>/dev/null >{TRACE}.txt; [ -s {TRACE}.txt ]")
     yield TRACE
-    dom0.run(f"rm -f {TRACE}")
+    dom0.run(f"rm -f {TRACE} {TRACE}.txt")
 
 
 def test_xentrace(dom0, guest, trace):
     ident = dom0.domains()["g"][0]
-    events = dom0.out(f"xenalyze -a {trace} 2>/dev/null | sed 's/^[^d]*//' | grep -o 'd[0-9?]*v[0-9?]* .*' | cut -d' ' -f2-4"
-                      " | sed 's/ d[0-9].*//' | sort | uniq -c")
-    for what in ("runstate_change", "sched_switch", "vcpu_wake", "vcpu_block", "hypercall"):
-        assert what in events, events
-    changes = dom0.out(f"xenalyze -a {trace} 2>/dev/null | grep -c 'runstate_change d{ident}v[01] .*->running'")
-    assert int(changes) > 10
-    switches = dom0.out(f"xenalyze -a {trace} 2>/dev/null | grep -c 'sched_switch next d{ident}v[01]'")
-    assert int(switches) > 10
+
+    def count(pattern):
+        return int(dom0.out(f"grep -c '{pattern}' {trace}.txt; true"))
+
+    for pattern in (f"runstate_change d{ident}v[01] .*->running", f"runstate_change d{ident}v[01] .*->blocked",
+                    f"sched_switch prev d{ident}v[01], run for", f"sched_switch next d{ident}v[01]", f"vcpu_wake d{ident}v[01]",
+                    f"vcpu_block d{ident}v[01]", f" d{ident}v[01] hypercall 1d (sched_op) block", " d0v[01] hypercall "):
+        assert count(pattern) > 10, pattern
+    assert count(f" d{ident}v[01] page_fault") > 0
 
 
 def test_xentrace_summary(dom0, guest, trace):
@@ -50,8 +52,10 @@ def test_xentrace_summary(dom0, guest, trace):
     assert f"|-- Domain {ident} --|" in summary and "|-- Domain 0 --|" in summary
     assert re.search(r"^ sched *: *\d+", summary, re.M)
     assert re.search(r"^ pv *: *\d+", summary, re.M)
-    # Hypercalls are named, with how often each was made.
-    assert re.search(r"hypercall +\d+\n.*(sched_op|event_channel_op|iret).*\[", summary), summary
+    # Of the guest: how long each vCPU was in each state, and its hypercalls by name.
+    own = summary[summary.index(f"|-- Domain {ident} --|"):]
+    assert re.search(r"-- v0 --\n Runstates:\n +running: +\d+ +[\d.]+s", own), own
+    assert re.search(r"hypercall +\d+\n(    .*\n)*    sched_op +\[29\]: +\d+", own), own
 
 
 def test_xentrace_one_class(dom0, guest):
@@ -81,7 +85,6 @@ def test_xenlockprof(dom0, guest):
     profile = dom0.out("xenlockprof")
     locks = dict(re.findall(r"^global lock (\w+) *: lock: *(\d+)\(", profile, re.M))
     assert int(locks["RUNQ"]) > 0 and int(locks["TIMER"]) > 0 and "DOMCTL" in locks
-    assert float(re.search(r"total profiling time: +([\d.]+)s", profile)[1]) > 0
     assert float(re.search(r"total locked time: +([\d.]+)s", profile)[1]) > 0
 
 
@@ -132,8 +135,9 @@ def test_flight_recorder(dom0, guest):
     times = [int(line[0]) for line in lines]
     assert len(lines) >= 20 and times == sorted(times)
     assert any(" hypercall " in f" {line[3]} " and ") = " in line[3] for line in lines)
-    # The last words of this CPU are the very hypercall that asked.
-    assert "hypercall 35" in lines[-1][3] or any("hypercall 35" in line[3] for line in lines[-8:]), lines[-8:]
+    # The last event of one CPU is the very hypercall that asked: sysctl.
+    last = {line[1]: line[3] for line in lines}
+    assert any(event.startswith("hypercall 35 (") for event in last.values()), last
 
 
 def test_lsevtchn(dom0, guest):
@@ -164,7 +168,7 @@ def test_xen_mfndump(dom0, guest):
     frames = dom0.out(f"xen-mfndump dump-p2m {ident} | grep '==>' | head -200")
     mfn = re.findall(r"mfn=0x([0-9a-f]+)", frames)
     assert len(mfn) > 100
-    assert "identical" in dom0.out(f"xen-mfndump memcmp-mfns {ident} 0x{mfn[50]} {ident} 0x{mfn[50]}").lower() or True
+    assert "memcpy(1, 2) = 0" in dom0.out(f"xen-mfndump memcmp-mfns {ident} 0x{mfn[50]} {ident} 0x{mfn[50]}")
 
 
 def test_xenpm(dom0):
