@@ -4,6 +4,7 @@
 #include "abi/hypercall.h"
 #include "core/bounce.h"
 #include "core/budget.h"
+#include "core/dirty.h"
 #include "core/pt.h"
 #include "core/vcpu_tables.h"
 #include "lib/string.h"
@@ -143,6 +144,7 @@ long do_update_descriptor(struct hypercall *hc)
         return rc == -ERESTART ? rc : refuse(hc->v, -EINVAL, "descriptor at %#lx: in a page of another use", maddr);
     }
     WRITE_ONCE(((uint64_t *)machine_frame(m))[(maddr & (PAGE_SIZE - 1)) / 8], desc);
+    dirty_mark(hc->d, m);
     frame_put_type(m);
     return 0;
 }

@@ -2,6 +2,7 @@
 /* domctl: a domain is made, sized, paused, resumed and destroyed; and what is set once before it runs. */
 #include "abi/domctl.h"
 
+#include "core/dirty.h"
 #include "core/frame.h"
 #include "core/hypercall_page.h"
 #include "core/pool.h"
@@ -187,6 +188,7 @@ long domctl_hypercall_init(struct hypercall *hc, struct domain *d, struct xen_do
         return rc == -ERESTART ? rc : refuse(hc->v, -EACCES, "hypercall page of domain %u at frame %#lx",
                                              d->id, m.n);
     hypercall_page_fill(machine_frame(m));
+    dirty_mark(d, m);
     frame_put_type(m);
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "abi/hypercall.h"
 #include "core/budget.h"
 #include "core/cpumask.h"
+#include "core/dirty.h"
 #include "core/flush.h"
 #include "core/m2p.h"
 #include "core/pt.h"
@@ -99,10 +100,12 @@ static long table_update(struct hypercall *hc, struct domain *owner, struct doma
         frame_put(m);
         return rc;
     }
-    if (type == TYPE_WRITABLE)
+    if (type == TYPE_WRITABLE) {
         atomic_store(&((_Atomic uint64_t *)machine_frame(m))[i], val);
-    else
+        dirty_mark(owner, m);
+    } else {
         rc = pt_set(hc->v, m, i, val, owner, from, preserve_ad);
+    }
     frame_put_type(m);
     if (rc && rc != -ERESTART)
         rc = refuse(hc->v, rc, "mmu_update: entry %#lx at %#lx (L%u)", val, maddr, (unsigned)type);
@@ -116,6 +119,7 @@ static long machphys_update(struct hypercall *hc, struct domain *owner, uint64_t
     if (!frame_get(m, owner->id))
         return refuse(hc->v, -EINVAL, "mmu_update: M2P of frame %#lx, not d%u's", m.n, owner->id);
     m2p_set(m, pfn);
+    dirty_mark(owner, m);
     frame_put(m);
     return 0;
 }
@@ -268,6 +272,7 @@ static long page_fill(struct hypercall *hc, mfn_t to, const mfn_t *from)
         memcpy(machine_frame(to), machine_frame(*from), PAGE_SIZE);
     else
         memset(machine_frame(to), 0, PAGE_SIZE);
+    dirty_mark(hc->d, to);
     frame_put_type(to);
     if (from)
         frame_put(*from);

@@ -22,6 +22,7 @@
 #include "core/log.h"
 #include "core/pcpu.h"
 #include "core/port.h"
+#include "core/shadow.h"
 #include "core/tbuf.h"
 #include "core/vcpu.h"
 #include "lib/errno.h"
@@ -209,6 +210,8 @@ static void compare_domain(struct audit *a, struct domain *d)
     }
 }
 
+static void compare_shadows(struct audit *a, struct domain *d) { a->faults += shadow_audit(d); }
+
 static void each_domain(struct audit *a, void (*run)(struct audit *a, struct domain *d))
 {
     struct domain *d;
@@ -239,6 +242,7 @@ long audit_run(void)
             compare(&a, mfn(n));
     }
     each_domain(&a, compare_domain);
+    each_domain(&a, compare_shadows);
     hv_free(a.of, size);
     return a.faults;
 }

@@ -11,7 +11,11 @@
 #define BUDGET_UNITS 4096u
 
 /* At each entry from a guest. */
-static inline void budget_reset(void) { this_pcpu()->budget = BUDGET_UNITS; }
+static inline void budget_reset(void)
+{
+    this_pcpu()->budget = BUDGET_UNITS;
+    this_pcpu()->own_faults = 0;
+}
 
 /* Takes n units; false if the budget is spent (the n units are then still granted: ask before the next piece). */
 static inline bool budget_take(unsigned n)

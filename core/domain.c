@@ -2,6 +2,7 @@
 /* Domains: the list of them, creation, pausing, ends, and the account that keeps one alive while anybody holds its frames. */
 #include "core/domain.h"
 
+#include "core/dirty.h"
 #include "core/frame.h"
 #include "core/grant.h"
 #include "core/irqs.h"
@@ -154,6 +155,7 @@ static void domain_free(struct domain *d)
     by_id[d->id] = NULL;
     unlock(&list_lock);
     leaks = grants_mapped(d) || ports_in_use(d) || d->tot_pages || d->page_list || d->claimed_pages;
+    leaks |= dirty_free(d);
     hv_log(leaks ? LOG_ERR : LOG_INFO, "d%u is gone, leaving %u grants mapped, %u ports, %lu pages, %lu claimed%s", d->id,
            grants_mapped(d), ports_in_use(d), d->tot_pages, d->claimed_pages, leaks ? ": LEAK" : "");
     pool_leave(d);

@@ -22,6 +22,7 @@ struct vcpu;
 struct ports;       /* core/port.h  */
 struct grant_table; /* core/grant.h */
 struct cpu_policy;  /* x86/model/cpuid.h */
+struct dirty;       /* core/dirty.h */
 
 /* What a domain may ask for beyond its own affairs. Privileges are held one by one so that they can be split. */
 enum privilege {
@@ -68,6 +69,7 @@ struct domain {
     uint64_t max_pfn;            /* [d] highest pfn populated, for XENMEM_maximum_gpfn of a domain not yet running */
     struct e820entry *e820;      /* [d] what XENMEM_memory_map answers; NULL: nothing set */
     unsigned e820_count;
+    struct dirty *_Atomic dirty; /* [a] NULL until its writes are first logged, then to the end */
     uint32_t relinquish_at;      /* [c] cursor of domain_kill */
     int relinquish_step;         /* [c] */
 

@@ -4,6 +4,7 @@
  * works off what is still there. Frames that others map stay, counted in tot_pages, and keep the domain until they go.
  */
 #include "core/budget.h"
+#include "core/dirty.h"
 #include "core/domain.h"
 #include "core/flush.h"
 #include "core/frame.h"
@@ -31,6 +32,11 @@ static int stop_vcpus(struct domain *d)
     }
     virq_raise_global(VIRQ_DOM_EXC); /* those who hold its pages let go */
     return 0;
+}
+
+static int drop_log(struct domain *d)
+{
+    return dirty_stop(d) == -ERESTART ? -ERESTART : 0;
 }
 
 static int drop_ports(struct domain *d)
@@ -83,7 +89,7 @@ static int drop_frames(struct domain *d)
 
 /* In this order; after them goes the page that both see, and the list's own reference. */
 static int (*const steps[])(struct domain *d) = {
-    stop_vcpus, drop_ports, drop_grants, drop_irqs, drop_vcpus, drop_frames,
+    stop_vcpus, drop_log, drop_ports, drop_grants, drop_irqs, drop_vcpus, drop_frames,
 };
 
 /* What a dead domain's shared info page is to those who come late: the clock's new time, an event. */

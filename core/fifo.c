@@ -225,8 +225,12 @@ int fifo_set_priority(struct domain *d, evtchn_port_t nr, uint32_t priority)
 
 void ports_each_frame(struct domain *d, void (*each)(void *data, mfn_t m, bool writable), void *data)
 {
-    struct fifo *f = d->ports ? fifo_of(d) : NULL;
+    struct fifo *f;
 
+    if (!d->ports)
+        return;
+    lock(&d->ports->lock);
+    f = fifo_of(d);
     for (unsigned i = 0; f && i < f->pages; i++)
         each(data, machine_frame_mfn((void *)f->page[i]), true);
     for (unsigned i = 0; f && i < d->max_vcpus; i++) {
@@ -235,6 +239,7 @@ void ports_each_frame(struct domain *d, void (*each)(void *data, mfn_t m, bool w
         if (fv && !mfn_same(fv->control_mfn, MFN_NONE))
             each(data, fv->control_mfn, true);
     }
+    unlock(&d->ports->lock);
 }
 
 /* ---- From 2-level to FIFO and back ---- */

@@ -9,6 +9,7 @@
 #include "core/frame.h"
 
 #include "core/budget.h"
+#include "core/dirty.h"
 #include "core/domain.h"
 #include "core/flush.h"
 #include "core/log.h"
@@ -208,6 +209,7 @@ int type_get(struct domain *d, mfn_t m, enum frame_type type)
 {
     struct frame *f = frame_of(m);
     uint64_t x = f->type;
+    int rc;
 
     for (;;) {
         if (likely(type_of(x) == type && (x & TYPE_VALID) && !(x & TYPE_BUSY))) {
@@ -244,8 +246,11 @@ int type_get(struct domain *d, mfn_t m, enum frame_type type)
         /* While BUSY the word names the type it will have, for those who wait or must not. */
         if (atomic_compare_exchange_weak(&f->type, &x,
                                          (uint64_t)type << TYPE_SHIFT | TYPE_BUSY | (x & TYPE_QUEUED)))
-            return become(d, f, x, type);
+            break;
     }
+    rc = become(d, f, x, type);
+    dirty_mark(d, m); /* what it is used for goes with the page */
+    return rc;
 }
 
 /* QUEUED comes in the same step as count 0: who finds that must not take the link in `stamp` for a time. */
@@ -293,6 +298,7 @@ static bool drain_one(struct frame *f)
     if (undo(d, f, type_of(x)))
         return false;
     finish(f, (uint64_t)type_of(x) << TYPE_SHIFT);
+    dirty_mark(d, frame_mfn(f));
     frame_put(frame_mfn(f));
     return true;
 }
@@ -338,6 +344,7 @@ int type_pin(struct domain *d, mfn_t m, enum frame_type type)
         (void)!type_unpin(m);
         return -EINVAL;
     }
+    dirty_mark(d, m);
     return 0;
 }
 
@@ -345,6 +352,7 @@ int type_unpin(mfn_t m)
 {
     if (!(atomic_fetch_and(&frame_of(m)->type, ~TYPE_PINNED) & TYPE_PINNED))
         return -EINVAL;
+    dirty_mark(domain_of_frame(frame_of(m)->owner), m);
     frame_put_type(m);
     return 0;
 }

@@ -6,6 +6,7 @@
  * A transitive grant is one of a third domain lent on: the lender's entry is pinned for the caller, and the
  * entry that it names is pinned for the lender. One step only; what it names must not be transitive again.
  */
+#include "core/dirty.h"
 #include "core/grant_table.h"
 
 #include "core/frame.h"
@@ -112,9 +113,11 @@ int grant_copy(struct vcpu *v, struct gnttab_copy *op)
     rc = side_open(v, &from, &op->source, op->flags & GNTCOPY_source_gref, &op->status);
     if (!rc && !op->status)
         rc = side_open(v, &to, &op->dest, op->flags & GNTCOPY_dest_gref, &op->status);
-    if (!rc && !op->status)
+    if (!rc && !op->status) {
         memmove((uint8_t *)machine_frame(to.frame) + to.offset,
                 (uint8_t *)machine_frame(from.frame) + from.offset, op->len);
+        dirty_mark(domain_of_frame(frame_of(to.frame)->owner), to.frame);
+    }
     side_close(&to);
     side_close(&from);
     return rc;

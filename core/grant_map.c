@@ -161,6 +161,8 @@ static int map_parts(struct vcpu *v, struct mapping *m, struct gnttab_map_grant_
                                      (unsigned long long)entry.frame);
         goto undo_pin;
     }
+    if (write)
+        frame_mapped_foreign(m->frame); /* a device's mapping too */
     if (op->flags & GNTMAP_host_map)
         op->status = host_map(v, m, entry_for(m->frame, op->flags));
     if (!op->status)

@@ -5,6 +5,7 @@
  * As the ABI has it, the frame is the caller's only if the status is GNTST_bad_page: whatever else goes
  * wrong, it is freed.
  */
+#include "core/dirty.h"
 #include "core/grant_table.h"
 
 #include "core/frame.h"
@@ -62,6 +63,7 @@ static int16_t receive(struct domain *d, grant_ref_t ref, domid_t giver, mfn_t m
         frame_assign(d, m);
         pfn = complete(t, ref, m);
         m2p_set(m, pfn ? pfn : M2P_INVALID);
+        dirty_mark(d, m);
     }
     unlock(&t->lock);
     unlock(&d->lock);

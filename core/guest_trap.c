@@ -12,6 +12,7 @@
 #include "core/pcpu.h"
 #include "core/privop.h"
 #include "core/pt.h"
+#include "core/shadow.h"
 #include "core/trace.h"
 #include "core/vcpu.h"
 #include "core/vcpu_tables.h"
@@ -98,6 +99,8 @@ static bool table_write(struct vcpu *v, uint64_t va)
 
 void guest_page_fault(struct vcpu *v, uint64_t cr2, uint32_t error)
 {
+    if (shadow_fault(v, cr2, &error))
+        return;
     trace(TRC_PV_PAGE_FAULT | TRC_64_FLAG, 5, v->regs->rip, cr2, error, 0);
     if (v->kernel_mode) {
         if ((error & (X86_PFEC_PRESENT | X86_PFEC_WRITE)) == (X86_PFEC_PRESENT | X86_PFEC_WRITE) &&

@@ -26,6 +26,7 @@
     X(TIMER,   "one CPU's timers")                      \
     X(IRQ,     "one interrupt line")                    \
     X(DEVICE,  "a device's index and data registers")   \
+    X(DIRTY,   "what a domain wrote, and its shadow tables") \
     X(FRAMES,  "the frame allocator")                   \
     X(CONSOLE, "the log; last, so anyone may print")
 

@@ -28,6 +28,7 @@ struct pcpu {
     _Atomic uint32_t work;       /* enum pcpu_work                                                           */
     uint32_t locks_held;         /* one bit a lock class (debug)                                             */
     uint32_t budget;             /* work units left to the entry in progress, see core/budget.h              */
+    uint32_t own_faults;         /* on shadow tables, in the entry in progress: core/shadow.h                 */
     struct timer_queue *timers;  /* core/timer.c */
     struct runq *runq;           /* core/sched.c */
     uint64_t idle_ns;            /* time spent with current == NULL, for getcpuinfo */

@@ -87,7 +87,7 @@ void port_poll_wake(struct vcpu *v);                 /* port_poll_end(), and cle
 evtchn_port_t ports_dump(struct domain *d, evtchn_port_t from);
 /* For the audit. */
 unsigned ports_in_use(struct domain *d);
-/* Each frame of d's that its event queues hold a WRITABLE reference to; nothing changes meanwhile. */
+/* Each frame of d's that its event queues hold a WRITABLE reference to; `each` is called with the PORT lock held. */
 void ports_each_frame(struct domain *d, void (*each)(void *data, mfn_t m, bool writable), void *data);
 unsigned ports_max(struct domain *d);
 

@@ -18,6 +18,7 @@
 #include "core/guest.h"
 #include "core/log.h"
 #include "core/m2p.h"
+#include "core/shadow.h"
 #include "core/vcpu.h"
 #include "lib/errno.h"
 #include "x86/model/desc.h"
@@ -186,6 +187,7 @@ int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type)
     unsigned level = level_of(type);
     pte_slot *t = table_of(m);
 
+    shadow_table_gone(d, m);
     while (f->cursor) {
         f->cursor--;
         if (level < 4 || pt_slot_guest(f->cursor))
@@ -217,6 +219,14 @@ static uint64_t exchange(pte_slot *slot, uint64_t new, bool preserve_ad)
     return old;
 }
 
+/* Before the old entry's references go: nobody may still use it when its frame becomes something else. */
+static void entry_changed(struct domain *d, mfn_t table, unsigned level, unsigned i)
+{
+    shadow_entry_changed(d, table, level, i);
+    if (level == 4)
+        machine_root_changed(table);
+}
+
 int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from,
            bool preserve_ad)
 {
@@ -233,8 +243,7 @@ int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domai
     if (same_references(old, entry, level)) {
         exchange(slot, pte_for_hardware(entry), preserve_ad);
         frame_unlock(f);
-        if (level == 4)
-            machine_root_changed(table);
+        entry_changed(owner, table, level, i);
         return 0;
     }
     frame_unlock(f);
@@ -245,9 +254,7 @@ int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domai
     frame_lock(f);
     old = exchange(slot, entry, preserve_ad);
     frame_unlock(f);
-    /* Before the reference goes: nobody may still use the entry when its table becomes something else. */
-    if (level == 4)
-        machine_root_changed(table);
+    entry_changed(owner, table, level, i);
     entry_put(old, level);
     return 0;
 }
@@ -271,6 +278,8 @@ int pt_cmpxchg_l1(struct domain *d, mfn_t table, unsigned i, uint64_t *old, uint
     frame_lock(f);
     done = atomic_compare_exchange_strong(slot, old, fit);
     frame_unlock(f);
+    if (done)
+        entry_changed(d, table, 1, i);
     if (!same)
         l1_put(done ? was : fit);
     return done ? 0 : -EAGAIN;
@@ -373,6 +382,7 @@ int pt_grant_map(struct vcpu *v, uint64_t addr, bool contains_pte, uint64_t entr
     frame_lock(f);
     old = exchange(&table_of(table)[i], pte_for_hardware(entry), false);
     frame_unlock(f);
+    entry_changed(v->domain, table, 1, i);
     l1_put(old);
     frame_put_type(table);
     return GNTST_okay;
@@ -400,6 +410,8 @@ int pt_grant_unmap(struct vcpu *v, uint64_t addr, bool contains_pte, mfn_t m, ui
     else
         rc = GNTST_general_error;
     frame_unlock(f);
+    if (rc == GNTST_okay)
+        entry_changed(v->domain, table, 1, i);
     l1_put(rc == GNTST_okay ? old : entry);
     frame_put_type(table);
     return rc;
@@ -418,6 +430,7 @@ int pt_set_root(struct vcpu *v, mfn_t m, bool user)
             return rc;
     }
     *root = m;
+    shadow_root_changed(v, user);
     if (v == current_vcpu() && v->kernel_mode == !user)
         machine_load_root(v);
     if (!mfn_same(old, MFN_NONE))

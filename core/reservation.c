@@ -8,6 +8,7 @@
 #include "core/reservation.h"
 
 #include "core/budget.h"
+#include "core/dirty.h"
 #include "core/domain.h"
 #include "core/flush.h"
 #include "core/guest.h"
@@ -55,6 +56,7 @@ mfn_t reservation_add(struct domain *d, unsigned order, unsigned addr_bits, uint
         for (uint64_t i = 0; i < n; i++) {
             frame_assign(d, mfn_plus(m, i));
             m2p_set(mfn_plus(m, i), pfn == M2P_INVALID ? pfn : pfn + i);
+            dirty_mark(d, mfn_plus(m, i));
         }
         if (pfn != M2P_INVALID)
             d->max_pfn = MAX(d->max_pfn, pfn + n);
@@ -102,6 +104,7 @@ static void assign_instead(struct domain *d, mfn_t m, uint64_t pfn)
     frame_assign(d, m);
     domain_frame_gone(d->id, false);
     m2p_set(m, pfn);
+    dirty_mark(d, m);
 }
 
 /* The frames come back without a type: no CPU may still write to one by what it was before. */

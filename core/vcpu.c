@@ -9,6 +9,7 @@
 #include "core/port.h"
 #include "core/pt.h"
 #include "core/sched.h"
+#include "core/shadow.h"
 #include "core/vcpu_area.h"
 #include "core/vcpu_tables.h"
 #include "lib/errno.h"
@@ -34,7 +35,7 @@ int vcpu_create(struct domain *d, unsigned id)
     v->domain = d;
     v->regs = &v->saved;
     v->pause = PAUSE_DOWN | (d->pause_count ? PAUSE_DOMAIN : 0);
-    v->root_kernel = v->root_user = MFN_NONE;
+    v->root_kernel = v->root_user = v->shadow_root[0] = v->shadow_root[1] = MFN_NONE;
     v->dr[6] = DR6_FIXED;
     v->dr[7] = DR7_FIXED;
     v->kernel_mode = true;
@@ -257,6 +258,8 @@ void vcpu_reset(struct vcpu *v)
     mfn_t kernel = v->root_kernel, user = v->root_user;
 
     v->root_kernel = v->root_user = MFN_NONE;
+    shadow_root_changed(v, false);
+    shadow_root_changed(v, true);
     if (!mfn_same(kernel, MFN_NONE))
         frame_put_type(kernel);
     if (!mfn_same(user, MFN_NONE))

@@ -74,6 +74,7 @@ struct vcpu {
 
     /* ---- Memory: each root holds a general and a type reference; so do the descriptor pages ---- */
     mfn_t root_kernel, root_user;  /* [v] MFN_NONE: none */
+    mfn_t shadow_root[2];          /* [v] kernel's, user's: loaded in their place, core/shadow.h; MFN_NONE: not tracked */
     mfn_t gdt[GDT_GUEST_PAGES];    /* [v] n.b. MFN_NONE beyond gdt_ents */
     unsigned gdt_ents;
     mfn_t ldt[LDT_PAGES];
@@ -102,6 +103,14 @@ struct vcpu {
     struct machine_vcpu *arch;     /* what the machine keeps: FPU state */
     uint64_t hypercalls;           /* count */
 };
+
+/* The root table that the CPU gets for the mode v is in; MFN_NONE: none. */
+static inline mfn_t vcpu_root(const struct vcpu *v)
+{
+    mfn_t root = v->kernel_mode ? v->root_kernel : v->root_user, shadow = v->shadow_root[!v->kernel_mode];
+
+    return mfn_same(root, MFN_NONE) || mfn_same(shadow, MFN_NONE) ? root : shadow;
+}
 
 /* A vCPU of d, down, in d->vcpu[id]. 0 or -ENOMEM. vcpu_free: it is off its CPU for good and holds nothing of the guest's. */
 int vcpu_create(struct domain *d, unsigned id);

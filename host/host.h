@@ -45,6 +45,10 @@ extern void (*host_guest_moves)(void);
 /* The guest's own access on this CPU at `va`, 8 bytes: by its TLB and page tables. False: page fault. */
 bool host_guest_load(struct vcpu *v, uint64_t va, uint64_t *value);
 bool host_guest_store(struct vcpu *v, uint64_t va, uint64_t value);
+/* Error code of this thread's last page fault, as the guest is told. */
+extern _Thread_local uint32_t host_error;
+/* Called between a fault that the core says to try again and that try: another CPU's next move. */
+extern void (*host_filled)(void);
 /* Flushes that CPUs were made to do, all and of a page. */
 extern _Atomic unsigned host_flushes;
 /* Calls of machine_root_changed(). */

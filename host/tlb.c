@@ -10,6 +10,7 @@
 
 #include "core/cpumask.h"
 #include "core/log.h"
+#include "core/shadow.h"
 #include "lib/errno.h"
 #include "x86/model/pte.h"
 
@@ -23,7 +24,8 @@
 struct translation {
     bool valid, writable;
     uint64_t va;            /* of the page */
-    mfn_t frame, table[5];  /* table[level], 1..4 */
+    mfn_t frame, table[5];  /* table[level], 1..4: the guest's, also if the walk was by its shadow */
+    mfn_t shadow[5];        /* MFN_NONE: there is none */
     domid_t owner;          /* of the frame when it was filled */
 };
 
@@ -33,6 +35,8 @@ static _Atomic uint32_t flush_clock = 1;
 static pthread_mutex_t tlb_lock = PTHREAD_MUTEX_INITIALIZER;
 
 _Atomic unsigned host_flushes;
+_Thread_local uint32_t host_error;
+void (*host_filled)(void);
 void (*host_guest_moves)(void);
 
 static struct translation *slot_of(unsigned cpu, uint64_t va)
@@ -44,7 +48,8 @@ static struct translation *slot_of(unsigned cpu, uint64_t va)
 
 static bool walk(struct vcpu *v, uint64_t va, struct translation *t)
 {
-    mfn_t m = v->kernel_mode ? v->root_kernel : v->root_user;
+    mfn_t m = vcpu_root(v);
+    bool shadows = !mfn_same(v->shadow_root[0], MFN_NONE);
 
     if (mfn_same(m, MFN_NONE) || !va_range_guest(va, 1))
         return false;
@@ -57,7 +62,8 @@ static bool walk(struct vcpu *v, uint64_t va, struct translation *t)
             panic("a page table of a guest is in frame %#lx, which is no RAM", m.n);
         slot += pt_index(va, level);
         e = *slot;
-        t->table[level] = m;
+        t->shadow[level] = shadows ? m : MFN_NONE;
+        t->table[level] = shadows ? mfn(frame_of(m)->prev) : m;
         if (!(e & PTE_P))
             return false;
         t->writable &= !!(e & PTE_RW);
@@ -68,8 +74,8 @@ static bool walk(struct vcpu *v, uint64_t va, struct translation *t)
     return true;
 }
 
-/* The memory behind va on this CPU; NULL: page fault. A fault drops the translation, as silicon's do. */
-static uint8_t *access(struct vcpu *v, uint64_t va, bool write)
+/* One access by the TLB and, if need be, a walk. A fault drops the translation, as silicon's do. */
+static uint8_t *try_access(struct vcpu *v, uint64_t va, bool write)
 {
     struct translation *t = slot_of(host_cpu, va), fresh;
     uint8_t *page = NULL;
@@ -84,6 +90,21 @@ static uint8_t *access(struct vcpu *v, uint64_t va, bool write)
         page = machine_frame(t->frame);
     pthread_mutex_unlock(&tlb_lock);
     return page ? page + (va & ~PAGE_MASK) : NULL;
+}
+
+/* The memory behind va on this CPU; NULL: page fault. `own`: the hypervisor's access. */
+static uint8_t *access(struct vcpu *v, uint64_t va, bool write, bool own)
+{
+    uint32_t error = (write ? X86_PFEC_WRITE : 0) | (own ? 0 : X86_PFEC_USER);
+    uint8_t *at = try_access(v, va, write);
+
+    while (!at && (own ? shadow_own_fault(v, va, error) : shadow_fault(v, va, &error))) {
+        if (host_filled)
+            host_filled();
+        at = try_access(v, va, write);
+    }
+    host_error = error;
+    return at;
 }
 
 /* ---- Flushes ---- */
@@ -131,7 +152,7 @@ cpumask_t machine_stale(cpumask_t cpus, uint32_t stamp)
 
 bool host_guest_load(struct vcpu *v, uint64_t va, uint64_t *value)
 {
-    uint8_t *at = access(v, va, false);
+    uint8_t *at = access(v, va, false, false);
 
     if (at)
         memcpy(value, at, sizeof(*value));
@@ -140,7 +161,7 @@ bool host_guest_load(struct vcpu *v, uint64_t va, uint64_t *value)
 
 bool host_guest_store(struct vcpu *v, uint64_t va, uint64_t value)
 {
-    uint8_t *at = access(v, va, true);
+    uint8_t *at = access(v, va, true, false);
 
     if (at)
         memcpy(at, &value, sizeof(value));
@@ -157,7 +178,7 @@ static size_t copy(uint8_t *ours, uint64_t va, size_t n, bool write)
         host_guest_moves();
     while (n) {
         size_t part = MIN(n, (size_t)(PAGE_SIZE - (va & ~PAGE_MASK)));
-        uint8_t *at = access(v, va, write);
+        uint8_t *at = access(v, va, write, true);
 
         if (!at)
             break;
@@ -186,7 +207,7 @@ int machine_cmpxchg_guest(guest_ptr_t p, uint64_t *old, uint64_t new, unsigned w
         return -EFAULT;
     if (host_guest_moves)
         host_guest_moves();
-    at = access(current_vcpu(), p.va, true);
+    at = access(current_vcpu(), p.va, true, true);
     if (!at)
         return -EFAULT;
     switch (width) {
@@ -205,6 +226,10 @@ static const char *fault_of(const struct translation *t)
     const struct frame *f;
 
     for (unsigned level = 1; level <= 4; level++) {
+        mfn_t shadow = t->shadow[level];
+
+        if (!mfn_same(shadow, MFN_NONE) && frame_of(shadow)->prev && frame_of(shadow)->prev != t->table[level].n)
+            return "one of the shadows it came through stands for something else now";
         f = frame_of(t->table[level]);
         if (!(f->refs & REFS_FREE) && type_of(f->type) != (enum frame_type)(TYPE_L1 + level - 1))
             return "one of its tables is used as something else now";

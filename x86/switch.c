@@ -222,7 +222,7 @@ bool machine_set_gs(struct vcpu *v, uint16_t sel)
 
 void machine_load_root(struct vcpu *v)
 {
-    mfn_t root = v->kernel_mode ? v->root_kernel : v->root_user;
+    mfn_t root = vcpu_root(v);
 
     tlb_load_root(mfn_same(root, MFN_NONE) ? hv_root_maddr : mfn_maddr(root));
     xpti_root_loaded(v);

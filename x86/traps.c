@@ -6,6 +6,7 @@
 #include "core/guest_trap.h"
 #include "core/keys.h"
 #include "core/log.h"
+#include "core/shadow.h"
 #include "core/vcpu.h"
 #include "core/vcpu_tables.h"
 #include "lib/string.h"
@@ -86,6 +87,8 @@ void trap_from_hypervisor(struct cpu_regs *regs)
         break;
     default:
         go_on = extable_find(regs->rip);
+        if (go_on && vector == X86_VEC_PF && shadow_own_fault(current_vcpu(), read_cr2(), (uint32_t)regs->error_code))
+            return;
         if (go_on) {
             regs->rip = go_on;
             return;
