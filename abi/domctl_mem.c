@@ -6,6 +6,7 @@
 #include "abi/domctl.h"
 
 #include "core/budget.h"
+#include "core/dirty.h"
 #include "core/frame.h"
 #include "core/irqs.h"
 #include "core/rights.h"
@@ -54,18 +55,49 @@ long domctl_getpageframeinfo3(struct hypercall *hc, struct domain *d, struct xen
     return 0;
 }
 
-/* No log of dirty pages is kept, so there is none to switch off, and none to clean. */
+/* ---- Written pages ---- */
+
+static long told(struct hypercall *hc, long rc, const char *what, const struct domain *d)
+{
+    return rc && rc != -ERESTART ? refuse(hc->v, rc, "log of written pages of domain %u: %s", d->id, what) : rc;
+}
+
+/* The pages asked for stay as they are, also those beyond the log: they were not written. */
+static long read_log(struct hypercall *hc, struct domain *d, struct xen_domctl_shadow_op *op)
+{
+    struct dirty_read r = {
+        .clean = op->op == XEN_DOMCTL_SHADOW_OP_CLEAN, .final = op->mode & XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL,
+        .caller = hc->d->id, .buffer = handle_ptr(op->dirty_bitmap), .pages = op->pages,
+    };
+
+    if (!dirty_is_on(d))
+        return 0; /* none is kept: there is nothing to tell */
+    if (op->mode & ~(uint32_t)XEN_DOMCTL_SHADOW_LOGDIRTY_FINAL)
+        return refuse(hc->v, -EINVAL, "mode %#x of reading written pages", op->mode);
+    return told(hc, dirty_read(d, &r, &op->stats.fault_count, &op->stats.dirty_count), "read", d);
+}
+
 long domctl_shadow_op(struct hypercall *hc, struct domain *d, struct xen_domctl *op)
 {
-    switch (op->u.shadow_op.op) {
+    struct xen_domctl_shadow_op *s = &op->u.shadow_op;
+
+    /* The domain is paused meanwhile. */
+    if (d == hc->d)
+        return refuse(hc->v, -EINVAL, "shadow operation %u on the caller itself", s->op);
+    switch (s->op) {
+    case XEN_DOMCTL_SHADOW_OP_ENABLE:
+        if (s->mode != XEN_DOMCTL_SHADOW_ENABLE_LOG_DIRTY)
+            break;
+        return told(hc, dirty_start(d), "on", d);
+    case XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY:
+        return told(hc, dirty_start(d), "on", d);
     case XEN_DOMCTL_SHADOW_OP_OFF:
-        return -EINVAL;
+        return dirty_stop(d); /* the tools do so after each save, on or not */
     case XEN_DOMCTL_SHADOW_OP_CLEAN:
     case XEN_DOMCTL_SHADOW_OP_PEEK:
-        return 0;
-    default:
-        return refuse(hc->v, -EOPNOTSUPP, "shadow operation %u", op->u.shadow_op.op);
+        return read_log(hc, d, s);
     }
+    return refuse(hc->v, -EOPNOTSUPP, "shadow operation %u, mode %#x", s->op, s->mode);
 }
 
 /* ---- Devices ---- */
