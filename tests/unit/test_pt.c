@@ -11,6 +11,8 @@
 
 #include "tests/unit/hosted.h"
 
+#include "core/dirty.h"
+
 #include <xen/grant_table.h>
 
 enum { PAGES = 64 };
@@ -554,7 +556,20 @@ static void anything_in_any_order(void **state)
     hosted_check();
 }
 
-#define GUEST_TEST(f) cmocka_unit_test_setup_teardown(f, two_guests, no_guests)
+/* The same to the guests, in all of it, as they are watched. */
+static int two_watched_guests(void **state)
+{
+    two_guests(state);
+    host_run(control.v);
+    assert_int_equal(dirty_start(a.d) | dirty_start(b.d), 0);
+    host_run(a.v);
+    budget_reset();
+    return 0;
+}
+
+#define GUEST_TEST(f)                                                                  \
+    cmocka_unit_test_setup_teardown(f, two_guests, no_guests),                         \
+    { "watched: " #f, f, two_watched_guests, no_guests, NULL }
 
 int main(void)
 {
