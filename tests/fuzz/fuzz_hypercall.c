@@ -13,6 +13,7 @@
 #include "abi/hypercall.h"
 #include "core/audit.h"
 #include "core/budget.h"
+#include "core/dirty.h"
 #include "core/grant.h"
 #include "core/m2p.h"
 #include "core/pt.h"
@@ -191,6 +192,26 @@ static void move(void)
 
 /* ---- The play ---- */
 
+static void run_on(unsigned cpu, struct vcpu *v);
+
+/* Dom0 has the guest's writes logged, reads the log, or has seen enough; it may stop half way. */
+static void watch(struct guest *about)
+{
+    struct dirty_read r = { .buffer = gptr(va_of(ARRAY)), .pages = 8 * PAGE_SIZE };
+    uint8_t k = byte();
+    uint32_t ignored;
+
+    run_on(0, control.d->vcpu[0]);
+    r.clean = k & 16;
+    r.final = k & 32;
+    for (unsigned i = 0; i < TRIES; i++) {
+        this_pcpu()->budget = 1u << (k & 15);
+        if ((k >> 6 ? k >> 6 == 1 ? dirty_stop(about->d) : dirty_start(about->d)
+                    : dirty_read(about->d, &r, &ignored, &ignored)) != -ERESTART)
+            return;
+    }
+}
+
 static void check(void)
 {
     if (audit_run()) {
@@ -226,6 +247,7 @@ static void turn(void)
     switch (k >> 4) {
     case 0: case 1: store(self, v); break;
     case 2: case 3: grant(self); break;
+    case 5: watch(self); break;
     case 4: host_tsc += raw(4); timers_run(); break;
     default: call(self, v);
     }
