@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A guest moves between two hosts while it works: two machines, joined by a cable, that share the guest's disk.
+
+On the reference, which cannot migrate a running PV guest, it is saved into and restored from the same connection;
+that is what the time without answers is to be compared with. In the environment: MIGRATIONS=N, how often it moves;
+PING_MS=N, the time between two pings.
+"""
+
+import json
+import os
+import pathlib
+import re
+import socket
+
+import pytest
+
+from machine import COMMAND, GUEST, REFERENCE, Guest, sparse_disk
+
+FILES = pathlib.Path(__file__).with_name("files")
+TIMES = int(os.environ.get("MIGRATIONS", "4"))
+PING_MS = os.environ.get("PING_MS", "10")
+MOVE = 900      # seconds for one migration
+DISK = ["format=raw,vdev=xvda,access=rw,backendtype=phy,target=/dev/vdb"]
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+def join(m, address):
+    """Puts the machine's end of the cable on the guests' bridge, at an address of its own."""
+    names = m.out("for d in /sys/class/net/*/device/driver; do echo $(readlink -f $d) $d; done")
+    name = re.search(r"/virtio_net /sys/class/net/(\w+)/", names).group(1)
+    m.run(f"ip addr flush dev xenbr0; ip addr add {address}/16 dev xenbr0; "
+          f"ip link set {name} master xenbr0 && ip link set {name} up")
+    # The guest never rests; dom0, which serves and sends it, goes first.
+    m.run("xl sched-credit2 -d 0 -w 2048")
+    m.address = address
+
+
+@pytest.fixture
+def hosts(machine, tmp_path):
+    port, disk = free_port(), sparse_disk(tmp_path / "disk", 64)
+    common = {"cpus": 1, "memory": 1280, "dom0_memory": 512, "disks": [("shared", disk)],
+              "files": [FILES / "pinger", FILES / "guest-work"]}
+    a = machine(wire=("listen", port), **common).start()
+    b = machine(wire=("connect", port), **common).boot()
+    a.reach_shell()
+    join(a, "10.1.0.1")
+    join(b, "10.1.1.1")
+    b.wait("ping -c 1 -W 2 10.1.0.1 > /dev/null", 60, "the other host")
+    return a, b
+
+
+def receive(host, command):
+    """Has `command` take a stream that arrives over TCP, in the background; its output is in /run/receive."""
+    host.run("rm -f /run/back /run/receive; mkfifo /run/back; "
+             f"(nc -l 8002 < /run/back | {command} > /run/back 2> /run/receive; echo status $? >> /run/receive) &")
+    host.wait("ss -ltn | grep -q :8002", 30, "the receiver to listen")
+
+
+def move(guest, source, target, options="", check=True):
+    """The guest goes from one host to the other. Gives the sender's Result."""
+    if REFERENCE:
+        receive(target, "(xl restore /dev/stdin)")
+        result = source.run(f"rm -f /run/stream; mkfifo /run/stream; nc -N {target.address} 8002 < /run/stream > /dev/null & "
+                            f"xl save {guest.name} /run/stream", timeout=MOVE, check=check)
+    else:
+        source.run(f"printf '#!/bin/sh\\nexec nc {target.address} 8002\\n' > /run/wrapper; chmod 755 /run/wrapper")
+        receive(target, "xl migrate-receive")
+        result = source.run(f"xl migrate {options} -s /run/wrapper {guest.name} {target.address}", timeout=MOVE, check=check)
+    target.wait("grep -q ^status /run/receive", 120, "the receiver's end")
+    if check:
+        assert "status 0" in target.out("cat /run/receive")
+        source.wait(f"! xl domid {guest.name} > /dev/null 2>&1", 60, "the source's end")
+    return result
+
+
+def at(host, guest):
+    """The same guest, seen from a host it moved to."""
+    there = Guest.__new__(Guest)
+    there.__dict__.update(guest.__dict__, machine=host, child=host.child)
+    return there
+
+
+def begin_work(a, guest):
+    """Memory, disk and connection are busy from now on, and somebody watches the answers."""
+    a.run("(nc -l 7000 < /dev/null > /run/acknowledged) & (nc -N -l 7001 < /run/files/guest-work > /dev/null) & sleep 1")
+    guest.run("nc 10.1.0.1 7001 < /dev/null > /tmp/work; (sh /tmp/work > /dev/null 2>&1 &)")
+    a.wait("[ $(wc -l < /run/acknowledged) -gt 3 ]", GUEST, "the guest at work")
+    a.run(f"(/run/files/pinger 10.1.0.2 {PING_MS} /run/stop > /run/pinged) &")
+
+
+def check_work(a, host, guest):
+    """Nothing was lost or wrong so far. Gives how many sectors the guest wrote."""
+    assert guest.out("cat /tmp/bad") == ""
+    numbers = a.out("cat /run/acknowledged").split()
+    assert numbers == [str(n) for n in range(1, len(numbers) + 1)]
+    host.run("echo 3 > /proc/sys/vm/drop_caches")
+    written = host.out(f"dd if=/dev/vdb bs=512 skip=1 count={len(numbers)} iflag=direct 2>/dev/null").split()
+    assert written == numbers
+    return len(numbers)
+
+
+def test_back_and_forth(hosts, record_property):
+    a, b = hosts
+    free = a.free_memory(), b.free_memory()
+    guest = a.guest("g", vcpus=2, memory=96, vif=["bridge=xenbr0"], args="addr=10.1.0.2/16", disk=DISK).boot()
+    begin_work(a, guest)
+    written = 0
+    for number in range(TIMES):
+        source, target = (a, b) if number % 2 == 0 else (b, a)
+        move(guest, source, target)
+        guest = at(target, guest)
+        now = check_work(a, target, guest)
+        assert now > written
+        written = now
+    rounds = int(guest.out("cat /tmp/rounds"))
+    a.run("touch /run/stop")
+    a.wait("[ -s /run/pinged ]", 30, "the pinger's end")
+    pinged = json.loads(re.search(r"^{.*}$", a.out("cat /run/pinged"), re.M).group())
+    gaps = sorted(ms for _, ms in pinged["silences"])
+    print(f"{TIMES} moves, {written} sectors, {rounds} rounds of memory, {pinged['answered']} of {pinged['sent']} pings; "
+          f"longest silences in ms: {gaps[-TIMES:]}")
+    record_property("silences", gaps[-TIMES:])
+    target.run("xl destroy g")
+    for host, before in zip((a, b), free):
+        host.wait(f"[ $(xl info free_memory) = {before} ]", 60, f"free memory of {before} MiB again")
+
+
+@pytest.mark.skipif(REFERENCE, reason="the reference cannot migrate PV guests")
+def test_memory_is_equal(hosts):
+    """The stock tools send all of the paused guest's memory once more, and the receiver compares."""
+    a, b = hosts
+    guest = a.guest("g", vcpus=2, memory=96, vif=["bridge=xenbr0"], args="addr=10.1.0.2/16", disk=DISK).boot()
+    begin_work(a, guest)
+    move(guest, a, b, options="--debug -p")
+    report = b.out("cat /run/receive")
+    assert "Verif" in report and "failed" not in report.lower().replace("(0 failed)", ""), report[-3000:]
+    assert b.domains()["g"][3] == "--p---"
+    b.run("xl unpause g")
+    assert at(b, guest).out("cat /tmp/bad") == ""
+
+
+@pytest.mark.skipif(REFERENCE, reason="the reference cannot migrate PV guests")
+@pytest.mark.parametrize("fault", ["no room", "receiver killed", "connection cut"])
+def test_failure_leaves_one_guest(hosts, fault):
+    """Whatever goes wrong on the way, the guest goes on where it was, and the receiver has nothing of it."""
+    a, b = hosts
+    guest = a.guest("g", vcpus=2, memory=96, vif=["bridge=xenbr0"], args="addr=10.1.0.2/16", disk=DISK).boot()
+    begin_work(a, guest)
+    if fault == "no room":
+        b.run(f"xl create -p /guests/guest.cfg 'name=\"filler\"' 'vif=[]' memory={b.free_memory() - 48}")
+    free = b.free_memory()
+    b.run({"no room": "true",
+           "receiver killed": "(until grep -q '^g .*--incoming\\|incoming' <(xl list); do sleep 0.2; done; sleep 3; pkill -9 -f save-helper) &",
+           "connection cut": "(until grep -q incoming <(xl list); do sleep 0.2; done; sleep 3; pkill -9 -x nc) &"}[fault])
+    result = move(guest, a, b, check=False)
+    assert result.status != 0
+    assert a.domains()["g"][3] != "--p---" and int(a.out("xl domid g")) > 0
+    assert guest.out("cat /tmp/bad") == ""
+    before = check_work(a, a, guest)
+    a.wait(f"[ $(wc -l < /run/acknowledged) -gt {before} ]", COMMAND, "more work done")
+    b.wait(f"[ $(xl info free_memory) = {free} ]", 60, f"free memory of {free} MiB again")
+    assert set(b.domains()) == {"Domain-0"} | ({"filler"} if fault == "no room" else set())
