@@ -24,7 +24,14 @@ def load(guest):
 
 
 @pytest.fixture
-def trace(dom0, guest):
+def buffers(dom0, guest):
+    """The trace buffers: made once, they stay, so the memory they take is no leak."""
+    dom0.run(f"xentrace -e 0x00021000 -T 1 {TRACE}; rm -f {TRACE}")
+    dom0.baseline = dom0.free_memory()
+
+
+@pytest.fixture
+def trace(dom0, guest, buffers):
     """A capture of about two seconds while the guest works, and beside it (.txt) its records as xenalyze names them."""
     load(guest)
     dom0.run(f"rm -f {TRACE}; xentrace -D -e all -T 2 {TRACE}")
@@ -58,7 +65,7 @@ def test_xentrace_summary(dom0, guest, trace):
     assert re.search(r"hypercall +\d+\n(    .*\n)*    sched_op +\[29\]: +\d+", own), own
 
 
-def test_xentrace_one_class(dom0, guest):
+def test_xentrace_one_class(dom0, guest, buffers):
     load(guest)
     dom0.run(f"rm -f {TRACE}; xentrace -D -e 0x00021000 -T 1 {TRACE}")
     volume = dom0.out(f"xenalyze --summary {TRACE} 2>/dev/null | sed -n '/Log volume/,/Domain/p'")
