@@ -12,7 +12,7 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
-.PHONY: setup images micro run iso check check-quick system
+.PHONY: setup images micro run iso check check-quick system two-hosts
 
 setup:
 	@testbed/setup.sh
@@ -43,8 +43,13 @@ check-quick: setup
 	@$(PYTEST) $(QUICK)
 
 # The tests of whole machines alone, on what is built; two machines at a time, each with the tests of one file.
+# Those of two hosts take two machines each, and long: they have a target of their own.
 system:
-	@$(PYTEST) -n 2 --dist loadfile $(TESTS)
+	@$(PYTEST) -n 2 --dist loadfile $(TESTS) --ignore=$(TWO_HOSTS)
+
+TWO_HOSTS := tests/system/test_two_hosts.py
+two-hosts:
+	@$(PYTEST) $(TWO_HOSTS)
 
 iso: setup
 	@$(MAKE) --no-print-directory all images
