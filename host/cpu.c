@@ -78,7 +78,14 @@ void host_start(unsigned cpus, uint64_t ram_frames)
 }
 
 struct pcpu *machine_pcpu(void) { return &cpu_of[host_cpu].core; }
-void machine_relax(void) { sched_yield(); }
+void (*host_relax)(void);
+void machine_relax(void)
+{
+    if (host_relax)
+        host_relax();
+    else
+        sched_yield();
+}
 void (*host_interrupt)(void);
 void machine_interrupts(void)
 {

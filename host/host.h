@@ -28,6 +28,8 @@ void host_run(struct vcpu *v);
 /* machine_kick() calls, by CPU. */
 extern _Atomic unsigned host_kicks[MAX_CPUS];
 
+/* Called while a CPU waits for another, in a process of one thread: what the other does. */
+extern void (*host_relax)(void);
 /* Called when interrupts are let in while something long goes on. */
 extern void (*host_interrupt)(void);
 
@@ -51,6 +53,8 @@ extern _Thread_local uint32_t host_error;
 extern void (*host_filled)(void);
 /* Flushes that CPUs were made to do, all and of a page. */
 extern _Atomic unsigned host_flushes;
+/* They do nothing: the machine is broken, to show that it is seen. */
+extern bool host_flushes_lost;
 /* Calls of machine_root_changed(). */
 extern _Atomic unsigned host_root_changes;
 

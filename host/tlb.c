@@ -37,6 +37,7 @@ static pthread_mutex_t tlb_lock = PTHREAD_MUTEX_INITIALIZER;
 _Atomic unsigned host_flushes;
 _Thread_local uint32_t host_error;
 void (*host_filled)(void);
+bool host_flushes_lost;
 void (*host_guest_moves)(void);
 
 static struct translation *slot_of(unsigned cpu, uint64_t va)
@@ -123,6 +124,8 @@ void machine_flush(cpumask_t cpus, enum flush what, uint64_t va)
 
     for_each_cpu(cpu, cpus & pcpu_online) {
         host_flushes++;
+        if (host_flushes_lost)
+            continue;
         if (what == FLUSH_ALL) {
             host_tlb_drop(cpu);
         } else {

@@ -23,7 +23,7 @@ enum { HOSTED_CPUS = 2, HOSTED_RAM = 4096, HOSTED_FRAMES = 256 };
 #define RO (PTE_P | PTE_US | PTE_A)
 #define RW (RO | PTE_RW)
 
-/* A domain with one vCPU and frames m[0..count), numbered so. */
+/* A domain, its first vCPU, and frames m[0..count), numbered so. */
 struct guest {
     struct domain *d;
     struct vcpu *v;
@@ -50,22 +50,27 @@ static inline void hosted_leave(struct vcpu *v, unsigned units)
     budget_reset();
 }
 
-static inline void guest_create(struct guest *g, domid_t id, uint32_t privileges, unsigned frames)
+static inline void guest_create_smp(struct guest *g, domid_t id, uint32_t privileges, unsigned frames, unsigned vcpus)
 {
-    struct domain_config cfg = { .id = id, .max_vcpus = 1, .max_ports = ~0u, .max_grant_frames = ~0u,
+    struct domain_config cfg = { .id = id, .max_vcpus = vcpus, .max_ports = ~0u, .max_grant_frames = ~0u,
                                  .max_maptrack_frames = ~0u, .max_grant_version = 2, .privileges = privileges };
 
     assert_int_equal(domain_create(&cfg, &g->d), 0);
     if (id == 0)
         dom0 = g->d;
     g->d->max_pages = frames;
-    assert_int_equal(domain_alloc_vcpus(g->d, 1), 0);
+    assert_int_equal(domain_alloc_vcpus(g->d, vcpus), 0);
     g->v = g->d->vcpu[0];
     g->count = frames;
     for (unsigned i = 0; i < frames; i++) {
         g->m[i] = reservation_add(g->d, 0, 0, i);
         assert_false(mfn_same(g->m[i], MFN_NONE));
     }
+}
+
+static inline void guest_create(struct guest *g, domid_t id, uint32_t privileges, unsigned frames)
+{
+    guest_create_smp(g, id, privileges, frames, 1);
 }
 
 /* Kills it from `by`, whose way out undoes its tables, and checks that all its frames came back. */
