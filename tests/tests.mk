@@ -1,6 +1,7 @@
 # Tests without a machine.
 #   make unit          every tests/unit/test_*.c, under the address and undefined-behaviour sanitizers
 #   make unit-NAME     one of them
+#   make small-scope   test_small_scope with sequences of four: some minutes
 #   make clang-build   the whole image with clang
 #   make lint          static checks, and the line between the core and the machine
 #   make fuzz          every tests/fuzz/fuzz_*.c for FUZZ_SECONDS
@@ -8,16 +9,23 @@
 FUZZ_SECONDS ?= 10
 CLANG ?= clang-14
 
-.PHONY: unit clang-build lint fuzz
+# What a fuzzer has to replay in `make unit`.
+REPLAYS := $(patsubst tests/fuzz/corpus/%,%,$(wildcard tests/fuzz/corpus/fuzz_*))
+
+.PHONY: unit small-scope clang-build lint fuzz
 
 # ---- Unit tests ----
 
 # A test includes the .c files that it tests with fakes of its own, if it has such; all else comes from the library.
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+comma := ,
 UNIT_LIBS_test_cpuid        := -ldl
+# The points that fail: calls from one file to another, which is what the linker can turn.
+UNIT_LIBS_test_fail         := $(patsubst %,-Wl$(comma)--wrap=%,hv_alloc hv_pages frames_alloc machine_copy_from_guest \
+                                 machine_copy_to_guest)
 UNIT_LIBS_test_parse_unpack := -lz -llzma -lzstd -llz4
 
-unit: $(UNIT_TESTS:%=$(OUT)/unit/%)
+unit: $(UNIT_TESTS:%=$(OUT)/unit/%) $(REPLAYS:%=$(OUT)/unit/replay_%)
 	@$(HOSTED_ENV) tests/run-unit $^
 
 unit-%: $(OUT)/unit/test_%
@@ -30,6 +38,16 @@ $(UNIT_TESTS:%=$(OUT)/unit/%): $(OUT)/unit/%: $(OUT)/hosted/tests/unit/%.o $(HOS
 
 .SECONDARY: $(UNIT_TESTS:%=$(OUT)/hosted/tests/unit/%.o)
 -include $(wildcard $(OUT)/hosted/tests/unit/*.d)
+
+small-scope: $(OUT)/unit/test_small_scope
+	@SMALL_SCOPE_DEPTH=4 $(HOSTED_ENV) $<
+
+$(REPLAYS:%=$(OUT)/unit/replay_%): $(OUT)/unit/replay_%: $(OUT)/hosted/tests/fuzz/%.o tests/fuzz/replay.c $(HOSTED_LIB)
+	@echo "  LD      $@"
+	@$(CC) $(HOSTED_CFLAGS) -DREPLAY='"tests/fuzz/corpus/$*"' -MF $@.d -o $@ $(filter %.c %.o %.a,$^)
+
+.SECONDARY: $(REPLAYS:%=$(OUT)/hosted/tests/fuzz/%.o)
+-include $(wildcard $(OUT)/hosted/tests/fuzz/*.d)
 
 # ---- The other compiler, and static checks ----
 
@@ -62,7 +80,7 @@ fuzz: $(FUZZERS:%=$(OUT)/fuzz/%)
 		echo "  FUZZ    $$name, $(FUZZ_SECONDS) s"; \
 		$(HOSTED_ENV) $$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 			-artifact_prefix=$(OUT)/fuzz/$$name- $$([ ! -f $$dict ] || echo -dict=$$dict) \
-			$(OUT)/fuzz/corpus/$$name > $(OUT)/fuzz/$$name.log 2>&1 || { tail -n 60 $(OUT)/fuzz/$$name.log; exit 1; }; \
+			$(OUT)/fuzz/corpus/$$name $$(ls -d tests/fuzz/corpus/$$name 2>/dev/null) > $(OUT)/fuzz/$$name.log 2>&1 || { tail -n 60 $(OUT)/fuzz/$$name.log; exit 1; }; \
 		sed -n 's/^stat::number_of_executed_units: */          inputs: /p' $(OUT)/fuzz/$$name.log; \
 	done
 
