@@ -1,161 +1,49 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bytes as a play of two hostile guests: a sequence of hypercalls, stores and page-table writes on the machine made of a
- * process. The calls are those of abi/table.def, with sub-operations and structures of abi/table/; their words are mostly
- * such as mean something: own and foreign frames, ports, small numbers, pointers. After each call the way out is taken
- * with as little budget as the input says; every few calls all references are counted again and every TLB is looked at;
- * at the end both guests die, and nothing of them may be left.
+ * Bytes as a play of two hostile guests, and mostly of a tool with all rights that builds, changes and kills them: a sequence
+ * of hypercalls (tests/fuzz/grammar.h), stores, page-table writes, exceptions and system calls on the machine made of a
+ * process. After each the way out is taken with as little budget as the input says; every few turns all references are counted
+ * again and every TLB is looked at; at the end all die, and nothing of them may be left.
  */
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
+#include <setjmp.h>
 
 #include "abi/hypercall.h"
-#include "core/audit.h"
-#include "core/budget.h"
+#include "core/bounce.h"
 #include "core/dirty.h"
 #include "core/grant.h"
-#include "core/m2p.h"
-#include "core/pt.h"
-#include "core/reservation.h"
+#include "core/guest_trap.h"
+#include "core/time.h"
 #include "core/timer.h"
-#include "host/host.h"
-#include "x86/model/pte.h"
+
+#include "tests/fuzz/grammar.h"
 
 enum {
-    CPUS = 2, RAM = 1024, GUESTS = 2, VCPUS = 2, PAGES = 48,
-    ARGS = 8, ARRAY = 9, STACK = 10, /* pages of a guest that its calls use: arguments, what these point to, a stack */
-    TRIES = 64,                      /* times that one call may ask to be made again */
-    CALLS = 48,                      /* in one play */
-    CHECK_EVERY = 8,                 /* turns: to find the turn of a finding, 1 */
+    TRIES = 64,      /* times that one call may ask to be made again */
+    TURNS = 64,      /* in one play */
+    CHECK_EVERY = 8, /* turns: to find the turn of a finding, 1 */
 };
 
-#define RO (PTE_P | PTE_US | PTE_A)
-#define RW (RO | PTE_RW)
-
-static struct guest {
-    struct domain *d;
-    mfn_t m[PAGES];
-} guests[GUESTS], control;
-
-/* ---- The input ---- */
-
-static const uint8_t *data;
-static size_t left;
-
-static uint8_t byte(void)
-{
-    if (!left)
-        return 0;
-    left--;
-    return *data++;
-}
-
-static uint64_t raw(unsigned bytes)
-{
-    uint64_t v = 0;
-
-    while (bytes--)
-        v = v << 8 | byte();
-    return v;
-}
-
-static uint64_t va_of(unsigned page) { return (uint64_t)page * PAGE_SIZE; }
-
-/* A word that may mean something to whoever reads it. */
-static uint64_t word(struct guest *self)
-{
-    static const uint64_t odd[] = {
-        ~0ull, ~0u, 0x7ff0, 0x7ff1, 0x7ff2, 0x7ff3, 0x8000, 0x80000000, 1ull << 63, 0xffff800000000000, 0x7ffffffff000,
-        4096, 4095, 1024, 512, 511,
-    };
-    struct guest *other = &guests[self == &guests[0]];
-    uint8_t k = byte();
-
-    if (k < 0x60)
-        return k;
-    if (k < 0x90)
-        return self->m[k - 0x60].n;
-    if (k < 0xa0)
-        return other->m[k - 0x90].n;
-    if (k < 0xb0)
-        return odd[k - 0xa0];
-    if (k < 0xb8)
-        return va_of(ARRAY) + (uint64_t)(k - 0xb0) * 16;
-    if (k < 0xc0)
-        return mfn_maddr(self->m[k - 0xb8]) + 8 * (uint64_t)byte();
-    if (k < 0xd0)
-        return pte_make(self->m[byte() % PAGES].n, k & 1 ? RW : RO);
-    if (k < 0xd8)
-        return pte_make(other->m[byte() % PAGES].n, k & 1 ? RW : RO);
-    return raw(k < 0xe8 ? 2 : k < 0xf8 ? 4 : 8);
-}
-
-/* Memory of a guest as a structure or array of `words` of `width` bytes. */
-static void fill(struct guest *self, unsigned page, unsigned words, unsigned width)
-{
-    uint8_t *to = machine_frame(self->m[page]);
-
-    for (unsigned i = 0; i < words && left; i++) {
-        uint64_t v = word(self);
-
-        memcpy(to + (size_t)i * width, &v, width);
-    }
-}
-
 /* ---- What a guest does ---- */
-
-/* A hypercall: families name the operation first and the structure next; the others take an array and its length. */
-static void set_call(struct guest *self, struct cpu_regs *r)
-{
-    static const uint64_t numbers[] = {
-#define HYPERCALL(nr, name, args, needs, run) nr,
-#include "abi/table.def"
-#undef HYPERCALL
-    };
-    uint8_t shape = byte();
-
-    r->rax = numbers[byte() % ARRAY_SIZE(numbers)];
-    fill(self, ARGS, shape & 15, 1u << (shape >> 6 ? shape >> 6 : 3));
-    if (shape & 16) {
-        r->rdi = byte() & 63;
-        r->rsi = r->rax == __HYPERVISOR_vcpu_op ? byte() & 3 : va_of(ARGS);
-        r->rdx = r->rax == __HYPERVISOR_vcpu_op ? va_of(ARGS) : byte() & 3;
-    } else {
-        r->rdi = shape & 32 ? word(self) : va_of(ARGS);
-        r->rsi = shape & 32 ? word(self) : byte() & 7;
-        r->rdx = word(self);
-    }
-    r->r10 = byte() & 1 ? word(self) : DOMID_SELF;
-    r->r8 = 0;
-}
-
-/* The vCPU's way out: what it queued is undone, with little budget at a time. */
-static void leave(struct vcpu *v, unsigned units)
-{
-    do
-        this_pcpu()->budget = units;
-    while (!type_drain(v));
-}
 
 /* One call to its end, or until it was made again so often that another guest's turn has come. */
 static void call(struct guest *self, struct vcpu *v)
 {
     struct cpu_regs *r = v->regs;
     unsigned units = 1u << (byte() & 15);
+    uint64_t arg[5] = { 0 }, nr;
 
-    set_call(self, r);
+    r->rip = va_of(STACK);
+    r->rsp = va_of(STACK) + 2048;
+    nr = make_call(arg, va_of(ARGS), self, v);
+    r->rdi = arg[0], r->rsi = arg[1], r->rdx = arg[2], r->r10 = arg[3], r->r8 = arg[4];
     for (unsigned i = 0; i < TRIES; i++) {
-        uint64_t nr = r->rax;
-
+        r->rax = nr;
         r->rip = va_of(STACK);
-        r->rsp = va_of(STACK) + 2048;
         this_pcpu()->budget = units;
         hypercall_entry(v);
         leave(v, units);
-        if (r->rip == va_of(STACK) || atomic_load(&v->pause))
+        if (r->rip != va_of(STACK) - 2 || atomic_load(&v->pause))
             return;
-        r->rax = nr;
     }
 }
 
@@ -166,33 +54,127 @@ static void store(struct guest *self, struct vcpu *v)
     host_guest_store(v, va, word(self));
 }
 
-/* An entry of its own grant table, of either version. */
+/* An entry of its own grant table, in the layout of its version or the other. */
 static void grant(struct guest *self)
 {
+    static const uint16_t flags[] = {
+        GTF_permit_access, GTF_permit_access | GTF_readonly, GTF_accept_transfer, GTF_transitive,
+        GTF_permit_access | GTF_sub_page, 0, GTF_permit_access, GTF_permit_access | GTF_reading,
+    };
+    uint8_t k = byte(), ref = (uint8_t)a_ref(byte()), other = byte();
     mfn_t m = grants_frame(self->d, false, 0);
-    uint8_t *at = machine_frame(m) ? (uint8_t *)machine_frame(m) + 8 * (uint64_t)byte() : NULL;
-    uint16_t flags = byte() | (uint16_t)((byte() & 1) << 8), domid = byte() & 3;
-    uint32_t frame = (uint32_t)word(self);
+    uint16_t f = flags[k & 7], domid = k & 0x60 ? guests[self == &guests[0]].d->id : other & 3;
+    uint8_t *at = machine_frame(m);
+    uint32_t frame = (uint32_t)self->m[byte() % PAGES].n;
 
     if (!at)
         return;
-    memcpy(at, &flags, 2);
+    if (k & 8)
+        frame = (uint32_t)word(self);
+    at += (grants_version(self->d) == 2) ^ (k == 0xff) ? 16u * ref : 8u * ref;
+    memcpy(at, &f, 2);
     memcpy(at + 2, &domid, 2);
     memcpy(at + 4, &frame, 4);
+    if (grants_version(self->d) == 2) { /* a whole page's frame, a part of one, or whom to ask and for what */
+        memcpy(at + 8, &frame, 4);
+        memset(at + 12, 0, 4);
+        if (f & GTF_sub_page || f == GTF_transitive) {
+            uint16_t first = f == GTF_transitive ? guests[other & 1].d->id : (uint16_t)(other * 16), second = byte() * 16;
+
+            memcpy(at + 4, &first, 2);
+            memcpy(at + 6, &second, 2);
+            if (f == GTF_transitive)
+                memset(at + 8, other % 24, 1), memset(at + 9, 0, 3);
+        }
+    }
 }
 
+/* Instructions that the hypervisor stands in for. */
+static const uint8_t code[][8] = {
+    "\x48\x89\x07", "\x48\x87\x07", "\xf0\x48\x0f\xb1\x0f", "\x48\x21\x07", "\x48\x09\x07", "\x48\xab", "\x48\xa5", "\x89\x47\x04",
+    "\xf3\x48\xab", "\x48\x0f\xc1\x07", "\x48\x0f\xab\x07", "\x0f\xc7\x0f", "\x0f\x20\xd8", "\x0f\x22\xd8", "\x0f\x22\xc0", "\x0f\x20\xe0",
+    "\x0f\x22\xe0", "\xec", "\xee", "\xed", "\xef", "\xe4\x71", "\xe6\x70", "\x6c", "\xf3\x6c", "\x6e", "\xf3\x6f",
+    "\x0f\x32", "\x0f\x30", "\x0f\xa2", "\x0f\x0b\x78\x65\x6e\x0f\xa2", "\x0f\x0b", "\xcd\x80", "\xf4", "\x0f\x09", "\x0f\x31",
+    "\x0f\x06", "\x0f\x01\xd1", "\x0f\x01\x3f", "\x0f\x21\xf8", "\x0f\x23\xf8", "\x0f\x23\xc0", "\xfa", "\xfb", "\x0f\x33",
+    "\x0f\x01\xf9", "\x0f\x01\xd0", "\xc6\x07\x01", "\x66\x89\x07", "\x80\x07\x01", "\x48\xff\x07", "\x48\xf7\x1f", "\x48\x83\x17\x01",
+};
+
+static const uint32_t msrs[] = {
+    0x10, 0x1b, 0x8b, 0xfe, 0xcd, 0xce, 0x48, 0x49, 0x140, 0x174, 0x1a0, 0x1d9, 0x277, 0x2ff, 0x309, 0x38f, 0x606, 0x802, 0xc0000080,
+    0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103, 0xc0010015, 0xc001001f, 0x40000000,
+};
+
+/* Registers and instruction of what is about to trap. */
+static void set_scene(struct guest *self, struct vcpu *v)
+{
+    struct cpu_regs *r = v->regs;
+    uint8_t k = byte();
+    uint64_t bytes;
+
+    memcpy(&bytes, code[k % ARRAY_SIZE(code)], 8);
+    if (k >= 0xf0)
+        bytes = raw(8);
+    put(v, va_of(STACK), bytes, 8);
+    r->rip = va_of(STACK);
+    r->rsp = v->kernel_mode ? va_of(STACK) + 2048 : word(self);
+    r->cs = FLAT_KERNEL_CS;
+    r->rflags = X86_EFLAGS_IF | X86_EFLAGS_MBS | (byte() & 1 ? X86_EFLAGS_TF : 0);
+    r->rdi = va_of(byte() & 7) + 8 * (uint64_t)byte();
+    r->rsi = va_of(ARGS);
+    r->rax = byte() & 1 ? table_entry(self) : word(self);
+    r->rcx = k & 1 ? table_entry(self) : k & 2 ? msrs[byte() % ARRAY_SIZE(msrs)] : word(self);
+    r->rdx = word(self);
+}
+
+static void trap(struct guest *self, struct vcpu *v)
+{
+    uint8_t k = byte();
+
+    set_scene(self, v);
+    this_pcpu()->budget = 1u << (k & 7) * 2;
+    switch (k >> 4) {
+    case 0: case 1: case 2: case 3: case 4: guest_trap(v, X86_VEC_GP, k & 8 ? (unsigned)byte() << 3 | 2 : 0); break;
+    case 5: guest_trap(v, X86_VEC_UD, NO_ERROR_CODE); break;
+    case 6: guest_trap(v, byte() % 20, (uint32_t)word(self)); break;
+    case 7: bounce_syscall(v); break;
+    case 8: bounce_sysenter(v); break;
+    case 9: bounce_syscall32(v); break;
+    case 10: bounce_failsafe(v); break;
+    default: guest_page_fault(v, v->regs->rdi, k & 8 ? X86_PFEC_PRESENT | X86_PFEC_WRITE : (uint32_t)(k & 31)); break;
+    }
+    leave(v, 1u << (k & 15));
+}
+
+/* ---- Others, meanwhile ---- */
+
 /* Between two reads of the hypervisor the guest, on another CPU, changes a word of what it passed. */
-static struct guest *mover;
+static struct vcpu *mover;
 
 static void move(void)
 {
     if (mover && left && byte() < 0x20)
-        memcpy((uint8_t *)machine_frame(mover->m[ARGS]) + (byte() & 0x3c), data, MIN(left, (size_t)4));
+        put(mover, va_of(ARGS) + (byte() & 0x38), raw(4), 4);
+}
+
+static sigjmp_buf ended;
+
+/* Only who has all rights may end the machine. Nothing is held then. */
+static void machine_ended(enum machine_end how)
+{
+    (void)how;
+    if (!current_vcpu() || !domain_may(current_vcpu()->domain, PRIV_SYSTEM) || this_pcpu()->locks_held)
+        abort();
+    siglongjmp(ended, 1);
 }
 
 /* ---- The play ---- */
 
-static void run_on(unsigned cpu, struct vcpu *v);
+/* What a tool does when a guest has ended itself, so that the play goes on. */
+static void revive(struct guest *g)
+{
+    if (!domain_dying(g->d) && atomic_load(&g->d->shutdown_code) != -1)
+        domain_resume(g->d);
+}
 
 /* Dom0 has the guest's writes logged, reads the log, or has seen enough; it may stop half way. */
 static void watch(struct guest *about)
@@ -212,101 +194,43 @@ static void watch(struct guest *about)
     }
 }
 
-static void check(void)
+static void turn(unsigned players)
 {
-    if (audit_run()) {
-        host_verbose = true; /* once more, to say what it is */
-        audit_run();
-        abort();
-    }
-    if (host_audit() || this_pcpu()->locks_held)
-        abort();
-}
+    uint8_t k = byte(), what = byte();
+    struct guest *self = &guests[(k & 3) % players];
+    struct vcpu *v = self->d->vcpu[k >> 2 & 1];
 
-/* v (NULL: nobody) runs on `cpu`, and has left the other. */
-static void run_on(unsigned cpu, struct vcpu *v)
-{
-    host_cpu = !cpu;
-    host_run(NULL);
-    host_cpu = cpu;
-    host_run(v);
-}
-
-static void turn(void)
-{
-    uint8_t k = byte();
-    struct guest *self = &guests[k & 1];
-    struct vcpu *v = self->d->vcpu[k >> 1 & 1];
-
+    if (domain_dying(self->d))
+        return;
+    revive(self);
     vcpu_pause_clear(v, PAUSE_BLOCKED); /* an event came */
     if (atomic_load(&v->pause) || mfn_same(v->root_kernel, MFN_NONE))
         return;
-    run_on(k >> 2 & 1, v);
-    v->kernel_mode = true;
-    mover = k & 8 ? self : NULL;
-    switch (k >> 4) {
-    case 0: case 1: store(self, v); break;
-    case 2: case 3: grant(self); break;
-    case 5: watch(self); break;
-    case 4: host_tsc += raw(4); timers_run(); break;
+    run_on(k >> 3 & 1, v);
+    this_pcpu()->budget = BUDGET_UNITS;
+    if (k & 16)
+        bounce_pending(v);
+    if (!atomic_load(&v->pause) && what >= 0x30 && what < 0x50)
+        trap(self, v); /* in whichever mode it is */
+    machine_set_mode(v, true);
+    if (atomic_load(&v->pause))
+        return;
+    mover = k & 32 ? v : NULL;
+    switch (what >> 4) {
+    case 0: store(self, v); break;
+    case 1: case 2: grant(self); break;
+    case 3: case 4: break;
+    case 5:
+        if (what & 8) {
+            watch(self);
+        } else {
+            host_tsc += raw(4);
+            timers_run();
+        }
+        break;
     default: call(self, v);
     }
     mover = NULL;
-}
-
-/* ---- Guests ---- */
-
-static void create(struct guest *g, domid_t id, uint32_t privileges)
-{
-    struct domain_config cfg = { .id = id, .max_vcpus = VCPUS, .max_ports = ~0u, .max_grant_frames = ~0u,
-                                 .max_maptrack_frames = ~0u, .max_grant_version = 2, .privileges = privileges };
-
-    if (domain_create(&cfg, &g->d) || domain_alloc_vcpus(g->d, VCPUS))
-        abort();
-    g->d->max_pages = PAGES + 8;
-    for (unsigned i = 0; i < PAGES; i++)
-        g->m[i] = reservation_add(g->d, 0, 0, i);
-}
-
-/* Pages 0 to 3 are the root and its tables for va 0; the L1 maps page i at i * 4 KiB. */
-static void start(struct guest *g)
-{
-    struct vcpu *v = g->d->vcpu[0];
-
-    for (unsigned i = 0; i < 3; i++)
-        *(uint64_t *)machine_frame(g->m[i]) = pte_make(g->m[i + 1].n, RW);
-    for (unsigned i = 0; i < PAGES; i++)
-        ((uint64_t *)machine_frame(g->m[3]))[i] = pte_make(g->m[i].n, i < 4 ? RO : RW);
-    run_on(0, v);
-    this_pcpu()->budget = ~0u;
-    if (type_pin(g->d, g->m[0], TYPE_L4) || pt_set_root(v, g->m[0], false))
-        abort();
-    leave(v, ~0u);
-    v->initialised = true;
-    v->kernel_mode = true;
-    domain_unpause(g->d);
-    vcpu_pause_clear(v, PAUSE_DOWN);
-}
-
-static void end(struct guest *g)
-{
-    int rc;
-
-    run_on(0, control.d->vcpu[0]);
-    do {
-        this_pcpu()->budget = 64;
-        rc = domain_kill(g->d);
-        leave(control.d->vcpu[0], 64);
-    } while (rc == -ERESTART);
-    if (rc)
-        abort();
-    g->d = NULL;
-}
-
-static void machine_ended(enum machine_end how)
-{
-    (void)how;
-    abort(); /* no guest ends the machine */
 }
 
 static void once(void)
@@ -314,9 +238,30 @@ static void once(void)
     host_start(CPUS, RAM);
     host_ended = machine_ended;
     host_guest_moves = move;
+    host_relax = others_stop;
     create(&control, 0, PRIV_ALL);
     dom0 = control.d;
     start(&control);
+}
+
+/* Everybody but dom0 dies, also whom the tool made. */
+static void all_die(void)
+{
+    struct domain *d;
+    domid_t from = 1;
+
+    while ((d = domain_get_next(from)) != NULL) {
+        from = d->id + 1;
+        kill(d);
+        domain_put(d);
+    }
+    for (unsigned i = 0; i < GUESTS; i++) {
+        if (guests[i].d)
+            domain_put(guests[i].d);
+        memset(&guests[i], 0, sizeof(guests[i]));
+    }
+    if (domain_get_next(1))
+        abort(); /* somebody still holds it */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -326,29 +271,36 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     static bool begun;
     static uint64_t lowest = ~0ull;
     uint64_t before;
+    unsigned players, variant;
 
     if (!begun)
         once();
     begun = true;
     before = frames_free_count();
-    for (unsigned i = 0; i < GUESTS; i++) {
-        create(&guests[i], (domid_t)(i + 1), 0);
-        start(&guests[i]);
-    }
     data = bytes;
     left = size;
-    for (unsigned i = 0; left && i < CALLS; i++) {
-        turn();
-        if (i % CHECK_EVERY == 0)
-            check();
+    variant = byte();
+    players = variant & 3 ? GUESTS : HOSTILE;
+    for (unsigned i = 0; i < players; i++) {
+        create(&guests[i], (domid_t)(i + 1), i == TOOL ? PRIV_ALL : 0);
+        start(&guests[i]);
     }
-    check();
+    introduce();
+    if (players > TOOL)
+        guests[TOOL].d->all_io = true;
+    for (unsigned i = 0; i < HOSTILE; i++)
+        guests[i].d->vm_assist = variant & 4 ? 1u << VMASST_TYPE_writable_pagetables : 0;
+    if (!sigsetjmp(ended, 0)) {
+        for (unsigned i = 0; left && i < TURNS; i++) {
+            turn(players);
+            if (i % CHECK_EVERY == 0)
+                check();
+        }
+    }
+    mover = NULL;
     left = 0;
-    for (unsigned i = 0; i < GUESTS; i++)
-        end(&guests[i]);
-    for (unsigned i = 0; i < GUESTS; i++)
-        if (domain_get((domid_t)(i + 1)))
-            abort(); /* somebody still holds it */
+    check();
+    all_die();
     check();
     /* What the core keeps for the next domain may grow once, but not for ever. */
     lowest = MIN(lowest, before);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stage of fuzz_hypercall.c: the bytes of the input, the guests that act, and what must hold whenever the hypervisor is
+ * at rest. Included once.
+ */
+#ifndef TESTS_FUZZ_PLAY_H
+#define TESTS_FUZZ_PLAY_H
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/audit.h"
+#include "core/budget.h"
+#include "core/grant.h"
+#include "core/m2p.h"
+#include "core/port.h"
+#include "core/pt.h"
+#include "core/reservation.h"
+#include "host/host.h"
+#include "x86/model/pte.h"
+
+#include <xen/grant_table.h>
+
+enum {
+    CPUS = 2, RAM = 1024, VCPUS = 2, PAGES = 48,
+    /* Pages of a guest: those that it maps; and those that its calls use: what registers point to, what that points to (frames, ports, a vCPU's context, the
+     * calls of a multicall), code and stack. */
+    MAPPED = 40, ARGS = 8, ARRAY = 9, PORTS = 10, CONTEXT = 11, CALLS_OF = 13, STACK = 14,
+};
+
+#define RO (PTE_P | PTE_US | PTE_A)
+#define RW (RO | PTE_RW)
+
+struct guest {
+    struct domain *d; /* with a reference */
+    mfn_t m[PAGES];
+};
+
+/* Two that have no rights, one that has all but is not dom0; and dom0, which never acts. */
+enum { HOSTILE = 2, TOOL = 2, GUESTS = 3 };
+static struct guest guests[GUESTS], control;
+
+static uint64_t va_of(unsigned page) { return (uint64_t)page * PAGE_SIZE; }
+
+/* ---- The input ---- */
+
+static const uint8_t *data;
+static size_t left;
+
+static uint8_t byte(void)
+{
+    if (!left)
+        return 0;
+    left--;
+    return *data++;
+}
+
+static uint64_t raw(unsigned bytes)
+{
+    uint64_t v = 0;
+
+    while (bytes--)
+        v = v << 8 | byte();
+    return v;
+}
+
+/* ---- Whenever the hypervisor is at rest ---- */
+
+static void check(void)
+{
+    if (audit_run()) {
+        host_verbose = true; /* once more, to say what it is */
+        audit_run();
+        abort();
+    }
+    if (host_audit() || this_pcpu()->locks_held)
+        abort();
+}
+
+/* The vCPU's way out: what it queued is undone, with little budget at a time. */
+static void leave(struct vcpu *v, unsigned units)
+{
+    do
+        this_pcpu()->budget = units;
+    while (!type_drain(v));
+}
+
+/* v runs on `cpu`, and has left the other, where somebody else may still be. */
+static void run_on(unsigned cpu, struct vcpu *v)
+{
+    host_cpu = !cpu;
+    if (this_pcpu()->current == v)
+        host_run(NULL);
+    host_cpu = cpu;
+    host_run(v);
+}
+
+/* While this CPU waits, the other takes a vCPU that is to stop out of its guest. */
+static void others_stop(void)
+{
+    unsigned self = host_cpu;
+
+    for (host_cpu = 0; host_cpu < CPUS; host_cpu++) {
+        struct vcpu *v = this_pcpu()->current;
+
+        if (host_cpu != self && v && atomic_load(&v->pause))
+            host_run(NULL);
+    }
+    host_cpu = self;
+}
+
+/* ---- Guests ---- */
+
+static void create(struct guest *g, domid_t id, uint32_t privileges)
+{
+    struct domain_config cfg = { .id = id, .max_vcpus = VCPUS, .max_ports = ~0u, .max_grant_frames = ~0u,
+                                 .max_maptrack_frames = ~0u, .max_grant_version = 2, .privileges = privileges };
+
+    this_pcpu()->budget = ~0u;
+    if (domain_create(&cfg, &g->d) || domain_alloc_vcpus(g->d, VCPUS))
+        abort();
+    domain_ref(g->d);
+    g->d->max_pages = PAGES + 8;
+    for (unsigned i = 0; i < PAGES; i++)
+        g->m[i] = reservation_add(g->d, 0, 0, i);
+}
+
+/* Pages 0 to 3 are the root and its tables for va 0; the L1 maps page i at i * 4 KiB. Page 4 is a second root. */
+static void start(struct guest *g)
+{
+    struct vcpu *v = g->d->vcpu[0];
+
+    for (unsigned i = 0; i < 3; i++)
+        *(uint64_t *)machine_frame(g->m[i]) = pte_make(g->m[i + 1].n, RW);
+    *(uint64_t *)machine_frame(g->m[4]) = pte_make(g->m[1].n, RW);
+    for (unsigned i = 0; i < MAPPED; i++)
+        ((uint64_t *)machine_frame(g->m[3]))[i] = pte_make(g->m[i].n, i < 5 ? RO : RW);
+    run_on(0, v);
+    this_pcpu()->budget = ~0u;
+    if (type_pin(g->d, g->m[0], TYPE_L4) || type_pin(g->d, g->m[4], TYPE_L4) || pt_set_root(v, g->m[0], false) ||
+        pt_set_root(v, g->m[4], true) || grants_grow(g->d, 1))
+        abort();
+    leave(v, ~0u);
+    v->initialised = true;
+    v->kernel_mode = true;
+    v->kernel_sp = va_of(STACK) + 2048;
+    domain_unpause(g->d);
+    g->d->ctl_pause_count = 0;
+    vcpu_pause_clear(v, PAUSE_DOWN);
+}
+
+/* The two hostile guests are introduced: references 8 to 11 of each grant pages 20 and up to the other, and a channel. */
+static void introduce(void)
+{
+    evtchn_port_t port, other;
+
+    for (unsigned i = 0; i < HOSTILE; i++) {
+        grant_entry_v1_t *e = machine_frame(grants_frame(guests[i].d, false, 0));
+
+        for (unsigned k = 0; k < 4; k++)
+            e[8 + k] = (grant_entry_v1_t){ .flags = GTF_permit_access | (k & 1 ? GTF_readonly : 0),
+                                           .domid = guests[!i].d->id, .frame = (uint32_t)guests[i].m[20 + k].n };
+    }
+    if (port_alloc_unbound(guests[0].d, guests[1].d->id, &port) ||
+        port_bind_interdomain(guests[1].d, guests[0].d->id, port, &other))
+        abort();
+}
+
+/* Kills a domain, as dom0, in pieces. */
+static void kill(struct domain *d)
+{
+    int rc;
+
+    run_on(0, control.d->vcpu[0]);
+    do {
+        this_pcpu()->budget = 64;
+        rc = domain_kill(d);
+        leave(control.d->vcpu[0], 64);
+    } while (rc == -ERESTART);
+    if (rc)
+        abort();
+}
+
+#endif
