@@ -2,6 +2,7 @@
 #   make unit          every tests/unit/test_*.c, under the address and undefined-behaviour sanitizers
 #   make unit-NAME     one of them
 #   make small-scope   test_small_scope with sequences of four: some minutes
+#   make model         tests/model/*.pml, exhaustively, with Spin
 #   make clang-build   the whole image with clang
 #   make lint          static checks, and the line between the core and the machine
 #   make fuzz          every tests/fuzz/fuzz_*.c for FUZZ_SECONDS
@@ -12,7 +13,7 @@ CLANG ?= clang-14
 # What a fuzzer has to replay in `make unit`.
 REPLAYS := $(patsubst tests/fuzz/corpus/%,%,$(wildcard tests/fuzz/corpus/fuzz_*))
 
-.PHONY: unit small-scope clang-build lint fuzz
+.PHONY: unit small-scope model clang-build lint fuzz
 
 # ---- Unit tests ----
 
@@ -41,6 +42,9 @@ $(UNIT_TESTS:%=$(OUT)/unit/%): $(OUT)/unit/%: $(OUT)/hosted/tests/unit/%.o $(HOS
 
 small-scope: $(OUT)/unit/test_small_scope
 	@SMALL_SCOPE_DEPTH=4 $(HOSTED_ENV) $<
+
+model:
+	@tests/model/run.sh $(OUT)/model
 
 $(REPLAYS:%=$(OUT)/unit/replay_%): $(OUT)/unit/replay_%: $(OUT)/hosted/tests/fuzz/%.o tests/fuzz/replay.c $(HOSTED_LIB)
 	@echo "  LD      $@"
