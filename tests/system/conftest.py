@@ -92,7 +92,7 @@ def dom0(request, shared):
         for name in machine.domains():
             if name != "Domain-0" and not (machine.kept and machine.kept.name == name):
                 machine.run(f"xl destroy {name}")
-        machine.wait(f"[ $(xl info free_memory) = {machine.baseline} ]", 60, f"free memory of {machine.baseline} MiB again")
+        machine.memory_back(machine.baseline)
     except Exception:
         shared.drop()
         raise

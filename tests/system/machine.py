@@ -239,6 +239,11 @@ class Machine(Console):
     def free_memory(self):
         return int(self.info()["free_memory"])
 
+    def memory_back(self, before):
+        """Waits until free memory is what it was, but for a MiB: the hypervisor's table of what dom0 has mapped grows with use
+        and stays (debug key 'g' shows its pages)."""
+        self.wait(f"[ $(xl info free_memory) -ge {before - 1} ]", 60, f"free memory of {before} MiB again")
+
     def domains(self):
         """`xl list` as {name: [id, memory, vcpus, state]}."""
         rows = [line.split() for line in self.out("xl list").split("\n")[1:] if line]

@@ -65,7 +65,7 @@ def test_receiver_killed(dom0, busy):
         result = migrate(dom0, "busy", f"(sleep {seconds}; pkill -9 -f migrate-receive) &\\n", check=False)
         assert result.status != 0
         dom0.run("for d in $(xl list | awk '/incoming/ {print $2}'); do xl destroy $d; done")
-        dom0.wait(f"[ $(xl info free_memory) = {free} ]", 60, "the memory back")
+        dom0.memory_back(free)
         right(busy)
     migrate(dom0, "busy")
     right(busy)

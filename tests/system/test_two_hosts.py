@@ -126,7 +126,7 @@ def test_back_and_forth(hosts, record_property):
     record_property("silences", gaps[-TIMES:])
     target.run("xl destroy g")
     for host, before in zip((a, b), free):
-        host.wait(f"[ $(xl info free_memory) = {before} ]", 60, f"free memory of {before} MiB again")
+        host.memory_back(before)
 
 
 @pytest.mark.skipif(REFERENCE, reason="the reference cannot migrate PV guests")
@@ -162,5 +162,5 @@ def test_failure_leaves_one_guest(hosts, fault):
     assert guest.out("cat /tmp/bad") == ""
     before = check_work(a, a, guest)
     a.wait(f"[ $(wc -l < /run/acknowledged) -gt {before} ]", COMMAND, "more work done")
-    b.wait(f"[ $(xl info free_memory) = {free} ]", 60, f"free memory of {free} MiB again")
+    b.memory_back(free)
     assert set(b.domains()) == {"Domain-0"} | ({"filler"} if fault == "no room" else set())

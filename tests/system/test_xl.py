@@ -158,4 +158,4 @@ def test_memory_is_true(dom0):
     taken = free - dom0.free_memory()
     assert 256 <= taken <= 256 + 16
     guest.destroy()
-    dom0.wait(f"[ $(xl info free_memory) = {free} ]", 60, "the memory back")
+    dom0.memory_back(free)
