@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from machine import GUEST
+from machine import COMMAND, GUEST
 
 
 def test_info(dom0):
@@ -110,6 +110,19 @@ def test_dmesg_and_debug_keys(dom0):
     assert dom0.run("xl dmesg", raw=True).output.strip() == ""
     dom0.run("xl debug-keys h")
     assert re.search(r"\(XEN\) +(key )?'h'", dom0.run("xl dmesg", raw=True).output)
+
+
+def test_console_switch(dom0):
+    """Ctrl-A three times: what is typed goes to the hypervisor's key commands; three times more: to dom0 again."""
+    escape = "\x01\x01" * 3     # Ctrl-A is the emulator's own escape character: twice is one
+    dom0.child.send(escape)
+    dom0.expect([r"\(XEN\) [^\n]*(DOM0|hypervisor|Xen)[^\n]*\n"], COMMAND)
+    dom0.child.send("h")
+    dom0.expect([r"\(XEN\) +(key )?'h'"], COMMAND)
+    dom0.child.send(escape)
+    dom0.expect([r"\(XEN\) [^\n]*(?i:dom0)[^\n]*\n"], COMMAND)
+    dom0.child.send("\n")     # ends the line that holds the first two of each three, which dom0 gets
+    assert dom0.out("echo back") == "back"
 
 
 def test_top(dom0, guest):
