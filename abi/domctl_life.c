@@ -28,6 +28,7 @@ static bool id_in_use(domid_t id)
 static long check_creation(struct hypercall *hc, const struct xen_domctl_createdomain *c)
 {
     unsigned version = XEN_DOMCTL_GRANT_version(c->grant_opts);
+    int rc;
 
     if (c->flags & ~XEN_DOMCTL_CDF_xs_domain)
         return refuse(hc->v, -EINVAL, "domain with flags %#x", c->flags);
@@ -36,8 +37,9 @@ static long check_creation(struct hypercall *hc, const struct xen_domctl_created
                       c->vmtrace_size);
     if (c->grant_opts & ~XEN_DOMCTL_GRANT_version_mask || version < 1 || version > 2)
         return refuse(hc->v, -EINVAL, "domain with grant options %#x", c->grant_opts);
-    if (pool_usable(c->cpupool_id))
-        return refuse(hc->v, pool_usable(c->cpupool_id), "domain in CPU pool %u", c->cpupool_id);
+    rc = pool_usable(c->cpupool_id);
+    if (rc)
+        return refuse(hc->v, rc, "domain in CPU pool %u", c->cpupool_id);
     if (c->arch.emulation_flags)
         return refuse(hc->v, -EOPNOTSUPP, "PV domain with emulated devices %#x", c->arch.emulation_flags);
     if (c->arch.misc_flags & ~XEN_X86_MISC_FLAGS_MAX)
