@@ -26,7 +26,8 @@
 
 /* ---- Memory ---- */
 
-static size_t log_size(const struct dirty *t) { return DIV_ROUNDUP(t->pfns, 64) * sizeof(uint64_t); }
+/* Of each bitmap: a domain without pages has one too. */
+static size_t log_size(const struct dirty *t) { return DIV_ROUNDUP(MAX(t->pfns, (uint64_t)1), 64) * sizeof(uint64_t); }
 
 static uint32_t pool_wanted(const struct domain *d)
 {
@@ -88,8 +89,8 @@ static int get_log(struct domain *d, struct dirty *t)
     t->pfns = MAX(READ_ONCE(d->shared->arch.max_pfn), d->max_pfn);
     if (t->pfns > PFNS_MAX)
         return -ENOMEM;
-    t->log = hv_alloc(MAX(log_size(t), sizeof(uint64_t)));
-    t->snapshot = hv_alloc(MAX(log_size(t), sizeof(uint64_t)));
+    t->log = hv_alloc(log_size(t));
+    t->snapshot = hv_alloc(log_size(t));
     return t->log && t->snapshot ? 0 : -ENOMEM;
 }
 
