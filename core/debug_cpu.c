@@ -67,7 +67,7 @@ static bool answered(unsigned cpu)
 
     if (atomic_load(&q->answer))
         return true;
-    if (tsc_to_ns(machine_tsc()) - tsc_to_ns(q->asked) > ANSWER_WITHIN) {
+    if (ticks_to_ns(machine_tsc() - q->asked) > ANSWER_WITHIN) {
         hv_log(LOG_ERR, "CPU %u does not answer", cpu);
         return true;
     }

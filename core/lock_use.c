@@ -18,13 +18,6 @@ const char *lock_class_name(enum lock_class class)
     return names[class];
 }
 
-static uint64_t ticks_ns(uint64_t ticks)
-{
-    uint64_t khz = time_tsc_khz();
-
-    return ticks / khz * 1000000 + ticks % khz * 1000000 / khz;
-}
-
 static struct lock_use sum(enum lock_class class)
 {
     struct lock_use s = { 0 };
@@ -46,8 +39,8 @@ void lock_use_get(enum lock_class class, struct lock_use *u)
     const struct lock_use *b = &base[class];
 
     *u = (struct lock_use){ .taken = s.taken - b->taken, .waited = s.waited - b->waited,
-                            .held_time = ticks_ns(s.held_time - b->held_time),
-                            .waited_time = ticks_ns(s.waited_time - b->waited_time) };
+                            .held_time = ticks_to_ns(s.held_time - b->held_time),
+                            .waited_time = ticks_to_ns(s.waited_time - b->waited_time) };
 }
 
 uint64_t lock_use_time(void)

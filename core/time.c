@@ -53,13 +53,18 @@ uint64_t time_tsc_khz(void) { return source.hz / 1000; }
 bool time_stable(void)      { return source.stable; }
 uint64_t now_ns(void)       { return tsc_to_ns(machine_tsc()); }
 
+uint64_t ticks_to_ns(uint64_t ticks)
+{
+    return mul_shift(source.shift < 0 ? ticks >> -source.shift : ticks << source.shift, source.mul, 32);
+}
+
 uint64_t tsc_to_ns(uint64_t tsc)
 {
     uint64_t delta = tsc - source.base;
 
     if ((int64_t)delta < 0) /* a CPU whose TSC is a little behind the boot CPU's, just after boot */
         return 0;
-    return mul_shift(source.shift < 0 ? delta >> -source.shift : delta << source.shift, source.mul, 32);
+    return ticks_to_ns(delta);
 }
 
 uint64_t ns_to_tsc(uint64_t ns)

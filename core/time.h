@@ -23,7 +23,8 @@ uint64_t time_tsc_khz(void);
 bool time_stable(void);
 
 uint64_t now_ns(void);                  /* monotonic on each CPU, and between CPUs as far as their TSCs are */
-uint64_t tsc_to_ns(uint64_t tsc);
+uint64_t ticks_to_ns(uint64_t ticks);   /* a span of TSC ticks */
+uint64_t tsc_to_ns(uint64_t tsc);       /* system time at a TSC */
 uint64_t ns_to_tsc(uint64_t ns);        /* rounds up */
 
 /*
