@@ -118,14 +118,20 @@ static inline void guest_start(struct guest *g, unsigned pages)
 
 static struct guest control; /* dom0: it has a vCPU to run on, and does nothing */
 
-static inline int hosted_setup(void **state)
+/* A machine with so many frames, and dom0 on it. */
+static inline int hosted_begin(uint64_t frames)
 {
-    (void)state;
-    host_start(HOSTED_CPUS, HOSTED_RAM);
+    host_start(HOSTED_CPUS, frames);
     guest_create(&control, 0, PRIV_ALL, 8);
     guest_start(&control, 8);
     hosted_check();
     return 0;
+}
+
+static inline int hosted_setup(void **state)
+{
+    (void)state;
+    return hosted_begin(HOSTED_RAM);
 }
 
 #endif

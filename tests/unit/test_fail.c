@@ -189,10 +189,7 @@ static void what_is_left_is_seen(void **state)
 
 static int setup(void **state)
 {
-    host_start(HOSTED_CPUS, 1024);
-    guest_create(&control, 0, PRIV_ALL, 8);
-    guest_start(&control, 8);
-    return 0;
+    return hosted_begin(1024);
 }
 
 int main(void)

@@ -383,10 +383,7 @@ static uint64_t all_sequences(unsigned depth)
 
 static int setup(void **state)
 {
-    host_start(HOSTED_CPUS, 512);
-    guest_create(&control, 0, PRIV_ALL, 8);
-    guest_start(&control, 8);
-    return 0;
+    return hosted_begin(512);
 }
 
 static void every_sequence_leaves_all_in_order(void **state)
