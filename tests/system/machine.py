@@ -19,6 +19,8 @@ import pexpect
 TOP = pathlib.Path(__file__).resolve().parents[2]
 IMAGES = TOP / "build/images"
 LOGS = TOP / "build/logs"
+# Cores of this host for each of the machines that run at a time.
+CORES = len(os.sched_getaffinity(0)) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 HYPERVISOR = pathlib.Path(os.environ.get("KRYPTON_HV", TOP / "build/krypton")).resolve()
 
 BOOT = 600      # until dom0's prompt
@@ -123,9 +125,9 @@ class Machine(Console):
         self.dom0_memory, self.options, self.dom0_options = dom0_memory, options, dom0_options
         self.disks = [(root, IMAGES / "dom0.img")] + list(disks)
         self.nics, self.devices, self.files, self.wire = nics, devices, files, wire
-        # More CPUs than this host has take turns in one thread: in threads of their own, those that wait for each
-        # other would keep those they wait for from running.
-        self.threads = threads or ("multi" if cpus <= len(os.sched_getaffinity(0)) else "single")
+        # More CPUs than this host has for us take turns in one thread: in threads of their own, those that wait for each
+        # other would keep those they wait for from running, and two machines take three times as long.
+        self.threads = threads or ("multi" if cpus <= CORES else "single")
         self.kernel, self.modules, self.iso = kernel or HYPERVISOR, modules, iso
         LOGS.mkdir(parents=True, exist_ok=True)
         self.log = LOGS / f"{name}.log"

@@ -35,7 +35,8 @@ def check_dom0(m):
 ])
 def test_boot(machine, machine_type, cpus, memory, root):
     # bootscrub=0: the emulator need not find room for memory that nobody uses.
-    m = machine(machine=machine_type, cpus=cpus, memory=memory, root=root, options="bootscrub=0").boot()
+    m = machine(machine=machine_type, cpus=cpus, memory=memory, root=root, options="bootscrub=0",
+                threads="multi" if cpus <= 2 else "single").boot()
     check_dom0(m)
 
 
