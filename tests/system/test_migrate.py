@@ -24,9 +24,9 @@ def right(guest):
     assert guest.out("sha256sum -c /tmp/still.sum; cat /tmp/bad 2>/dev/null; true") == "/tmp/still: OK"
 
 
-def migrate(dom0, name, receiver="", check=True):
-    """To this same host: what ssh would do is done by a script."""
-    dom0.run(f"printf '#!/bin/sh\\n{receiver}shift\\nexec \"$@\"\\n' >/tmp/here && chmod +x /tmp/here")
+def migrate(dom0, name, receive='"$@"', check=True):
+    """To this same host: what ssh would do is done by a script. receive: its line that runs the receiver."""
+    dom0.run(f"printf '#!/bin/sh\\nshift\\n%s\\n' '{receive}' >/tmp/here && chmod +x /tmp/here")
     return dom0.run(f"xl migrate -s /tmp/here {name} here 2>&1", timeout=GUEST, check=check)
 
 
