@@ -36,6 +36,9 @@ REFERENCE = HYPERVISOR.name == "xen"
 CPU = "EPYC,-smap,-monitor,-avx,-avx2,-fma,-f16c"
 MICRO_CPU = "EPYC,-smap,-monitor"   # a kernel of our own in dom0's place asks about AVX
 
+SWITCH = "\x01\x01"     # how QEMU is told to send one Ctrl-a; three of them switch the console's input
+DEBUG_KEYS = "dqreiz"   # registers, domains, run queues, event channels, interrupts, I/O APIC pins
+
 # What the hypervisor and dom0's kernel print may stand in the middle of a command's output.
 NOISE = re.compile(r"\(XEN\) [^\n]*\n|\[ *\d+\.\d{6}\] [^\n]*\n")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -71,9 +74,14 @@ class Console:
         try:
             return self.child.expect(patterns, timeout=timeout)
         except pexpect.TIMEOUT:
-            raise MachineError(f"no {patterns} within {timeout} s; last output:\n{self.tail()}") from None
+            last = self.tail()
+            self.examine()
+            raise MachineError(f"no {patterns} within {timeout} s; last output:\n{last}") from None
         except pexpect.EOF:
             raise MachineError(f"the machine ended while waiting for {patterns}; last output:\n{self.tail()}") from None
+
+    def examine(self):
+        """Makes the log tell what state the machine is in; what was waited for did not come."""
 
     def tail(self, lines=30):
         text = self.child.before if isinstance(self.child.before, str) else ""
@@ -209,6 +217,13 @@ class Machine(Console):
             self.run(f"mkdir /run/files && tar -xf /dev/vd{last} -C /run/files")
         return self
 
+    def examine(self):
+        """Asks the hypervisor by its debug keys, then the emulator by its monitor (Ctrl-a c)."""
+        for keys in [SWITCH * 3, *DEBUG_KEYS, SWITCH * 3, "\x01c", "info pic\n", "info registers -a\n", "\x01c"]:
+            self.child.send(keys)
+            self.drain(1)
+        self.child.logfile_read.flush()
+
     def drain(self, seconds):
         """Reads what still comes, so that the log has it."""
         try:
@@ -273,7 +288,7 @@ class Machine(Console):
             self.child.close(force=True)
             self.child.logfile_read.close()
 
-    def log_tail(self, lines=80):
+    def log_tail(self, lines=400):
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         return "\n".join(text.replace("\r", "").split("\n")[-lines:])
 
@@ -317,6 +332,9 @@ class Guest(Console):
         except MachineError as error:
             raise MachineError(f"{error}\n{self.machine.run(f'tail -n 40 {self.log}', check=False, raw=True)}") from None
         return self
+
+    def examine(self):
+        self.machine.examine()
 
     def attach(self):
         """Attaches to the guest's console. The first time, makes its shell a plain loop without line editing."""

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from machine import COMMAND, GUEST
+from machine import COMMAND, GUEST, SWITCH
 
 
 def test_info(dom0):
@@ -114,12 +114,11 @@ def test_dmesg_and_debug_keys(dom0):
 
 def test_console_switch(dom0):
     """Ctrl-A three times: what is typed goes to the hypervisor's key commands; three times more: to dom0 again."""
-    escape = "\x01\x01" * 3     # Ctrl-A is the emulator's own escape character: twice is one
-    dom0.child.send(escape)
+    dom0.child.send(SWITCH * 3)
     dom0.expect([r"\(XEN\) [^\n]*(DOM0|hypervisor|Xen)[^\n]*\n"], COMMAND)
     dom0.child.send("h")
     dom0.expect([r"\(XEN\) +(key )?'h'"], COMMAND)
-    dom0.child.send(escape)
+    dom0.child.send(SWITCH * 3)
     dom0.expect([r"\(XEN\) [^\n]*(?i:dom0)[^\n]*\n"], COMMAND)
     dom0.child.send("\n")     # ends the line that holds the first two of each three, which dom0 gets
     assert dom0.out("echo back") == "back"
