@@ -19,7 +19,7 @@ ifeq ($(DEBUG),0)
 CORE_CFLAGS += -DNDEBUG
 endif
 
-IMAGE_CFLAGS := $(CORE_CFLAGS) -ffreestanding -fno-builtin-printf -nostdlib -fpie -include x86/hidden.h -mno-red-zone -mgeneral-regs-only \
+IMAGE_CFLAGS := $(CORE_CFLAGS) -Ix86/inline -ffreestanding -fno-builtin-printf -nostdlib -fpie -include x86/hidden.h -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-jump-tables -fno-strict-aliasing \
 	-fcf-protection=none -MMD -MP
 

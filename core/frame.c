@@ -25,11 +25,6 @@
 struct frame *frame_table;
 uint64_t frame_count;
 
-bool mfn_is_ram(mfn_t m)
-{
-    return mfn_is_tracked(m) && frame_of(m)->owner != DOMID_IO;
-}
-
 static bool is_table(enum frame_type type) { return type >= TYPE_L1 && type <= TYPE_L4; }
 
 /* ---- General references ---- */

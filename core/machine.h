@@ -15,8 +15,12 @@ struct cpu_policies;
 
 /* ---- CPUs ---- */
 
-/* This CPU's structure. Always valid. */
-struct pcpu *machine_pcpu(void);
+/*
+ * Of the machine's own header, machine_inline.h, because they are asked at each turn:
+ *   struct pcpu *machine_pcpu(void)       this CPU's structure; always valid
+ *   void *machine_ram(mfn_t)              machine_frame() of what is known to be RAM
+ *   uint64_t machine_tsc_soon(void)       machine_tsc(), but maybe read a little early or late
+ */
 
 /* One turn of a waiting loop: answers what other CPUs ask of this one (TLB flushes), then pauses. */
 void machine_relax(void);
@@ -162,5 +166,7 @@ _Noreturn void machine_end(enum machine_end how);
 
 /* Bytes to the machine's console, from any context. */
 void machine_console_write(const char *s, size_t n);
+
+#include "machine_inline.h"
 
 #endif

@@ -29,7 +29,7 @@
 
 typedef _Atomic uint64_t pte_slot;
 
-static pte_slot *table_of(mfn_t m) { return machine_frame(m); }
+static pte_slot *table_of(mfn_t m) { return machine_ram(m); }
 
 static unsigned level_of(enum frame_type type) { return (unsigned)(type - TYPE_L1) + 1; }
 

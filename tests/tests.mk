@@ -60,9 +60,10 @@ clang-build:
 
 # Linker symbols are subtracted from each other on purpose; statement expressions in initialisers are beyond cppcheck;
 # and it does not see that statements which look alike need not be equal.
-CPPCHECK := cppcheck -q -j2 --std=c11 --error-exitcode=1 -I. -D__XEN_TOOLS__ --enable=warning,portability --inline-suppr \
+CPPCHECK := cppcheck -q -j2 --std=c11 --error-exitcode=1 -I. -Ix86/inline -D__XEN_TOOLS__ --enable=warning,portability --inline-suppr \
 	--suppress=comparePointers --suppress=internalAstError --suppress=identicalConditionAfterEarlyExit
 LINT_SRC := $(IMAGE_SRC) $(HOST_SRC)
+TIDY = xargs -P2 -n8 sh -c 'clang-tidy-14 --quiet "$$@" -- $(CORE_CFLAGS) -I$(1)/inline -ffreestanding -DKRYPTON_VERSION=\"lint\" 2>/dev/null' tidy
 
 lint:
 	@echo "  LAYERS"
@@ -70,7 +71,8 @@ lint:
 	@echo "  CPPCHECK"
 	@$(CPPCHECK) $(LINT_SRC)
 	@echo "  TIDY    $(words $(LINT_SRC)) files"
-	@echo $(LINT_SRC) | xargs -P2 -n8 sh -c 'clang-tidy-14 --quiet "$$@" -- $(CORE_CFLAGS) -ffreestanding -DKRYPTON_VERSION=\"lint\" 2>/dev/null' tidy
+	@echo $(IMAGE_SRC) | $(call TIDY,x86)
+	@echo $(HOST_SRC) | $(call TIDY,host)
 
 # ---- Fuzzing ----
 

@@ -3,6 +3,7 @@
 #ifndef X86_MM_H
 #define X86_MM_H
 
+#include "core/machine.h"
 #include "boot/parse/e820.h"
 #include "core/ids.h"
 
@@ -35,8 +36,8 @@ uint64_t *mm_make_entry(uint64_t *root, uint64_t va, unsigned level);
 /* Fills in clac and stac where the CPU has SMAP, before the image becomes read-only. */
 void mm_patch_smap(bool smap);
 
-static inline void *maddr_va(uint64_t maddr) { return (void *)(0xffff830000000000ull + maddr); }
-static inline uint64_t va_maddr(const void *p) { return (uint64_t)(uintptr_t)p - 0xffff830000000000ull; }
+static inline void *maddr_va(uint64_t maddr) { return (void *)(RAM_VA + maddr); }
+static inline uint64_t va_maddr(const void *p) { return (uint64_t)(uintptr_t)p - RAM_VA; }
 /* Of something in the image. */
 static inline uint64_t image_maddr(const void *p) { return (uint64_t)(uintptr_t)p - 0xffff820000000000ull; }
 

@@ -20,6 +20,8 @@ struct stack_top {
     uint64_t exit_root;  /* CR3 while the guest runs; 0: the same, it has no root of its own (x86/xpti.c) */
     uint64_t pad;
 };
+_Static_assert(sizeof(struct stack_top) - offsetof(struct stack_top, cpu) == CPU_WORD_TO_END && STACK_AREA_SIZE == CPU_AREA_SIZE,
+               "machine_pcpu() reads it");
 _Static_assert((STACK_AREA_SIZE - sizeof(struct stack_top) + offsetof(struct stack_top, self)) % 16 == 0, "the CPU aligns its frame");
 
 struct tss {

@@ -53,7 +53,9 @@ struct pcpu *machine_pcpu(void) { return &fake_pcpu[fake_cpu]; }
 uint64_t machine_tsc(void) { return fake_tsc; }
 void machine_timer(uint64_t tsc) { fake_deadline[fake_cpu] = tsc; }
 void *machine_frame(mfn_t m) { return m.n < FAKE_PAGES ? fake_page[m.n] : NULL; }
-bool mfn_is_ram(mfn_t m) { return m.n < FAKE_PAGES; }
+static struct frame fake_frames[FAKE_PAGES];
+struct frame *frame_table = fake_frames;
+uint64_t frame_count = FAKE_PAGES;
 void machine_flush(cpumask_t cpus, enum flush what, uint64_t va) { }
 
 void machine_kick(unsigned cpu)
