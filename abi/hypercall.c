@@ -4,7 +4,7 @@
 
 #include "abi/handlers.h"
 #include "core/budget.h"
-#include "core/trace.h"
+#include "core/trace_hypercall.h"
 #include "lib/string.h"
 
 struct row {
@@ -26,7 +26,8 @@ _Static_assert(ARRAY_SIZE(table) <= PERF_HYPERCALL_MAX, "each is counted");
 
 #define SYSCALL_BYTES 2 /* length of the instruction that brought us here */
 
-long hypercall_run(struct hypercall *hc)
+/* Runs hc, counts, traces; `event` is its kind for the recorder. */
+static inline __attribute__((always_inline)) long run(struct hypercall *hc, uint32_t event)
 {
     size_t nr = clamp_index(hc->nr, ARRAY_SIZE(table));
     const struct row *r = &table[nr];
@@ -34,20 +35,20 @@ long hypercall_run(struct hypercall *hc)
     uint32_t mark;
     long rc;
 
-    if (hc->nr >= ARRAY_SIZE(table))
+    if (unlikely(hc->nr >= ARRAY_SIZE(table) || !r->run))
         return -ENOSYS;
-    if (!r->run)
-        return -ENOSYS;
-    if (!domain_may(hc->d, r->needs))
+    if (unlikely(!domain_may(hc->d, r->needs)))
         return refuse(hc->v, -EPERM, "%s: not privileged", r->name);
-    hc->v->hypercalls++;
     c->perf[PERF_HYPERCALLS + nr]++;
-    if (hc->in_multicall)
-        c->perf[PERF_MULTICALLED]++;
-    mark = trace_hypercall(c, (hc->in_multicall ? TRC_PV_HYPERCALL_SUBCALL : TRC_PV_HYPERCALL_V2) | r->words, r->op, hc->arg);
+    mark = trace_hypercall(c, hc->v, event | r->words, r->op, hc->arg);
     rc = r->run(hc);
-    trace_result(c->trace, mark, rc);
+    trace_result(c, mark, rc);
     return rc;
+}
+
+long hypercall_run(struct hypercall *hc)
+{
+    return run(hc, TRC_PV_HYPERCALL_V2);
 }
 
 long subop_run(struct hypercall *hc, const struct subop *rows, unsigned n, uint64_t cmd, guest_ptr_t arg)
@@ -86,11 +87,11 @@ void hypercall_entry(struct vcpu *v)
         .v = v, .d = v->domain, .nr = r->rax,
         .arg = { r->rdi, r->rsi, r->rdx, r->r10, r->r8 },
     };
-    long rc = hypercall_run(&hc);
+    long rc = run(&hc, TRC_PV_HYPERCALL_V2);
 
-    if (hc.no_result)
+    if (unlikely(hc.no_result))
         return;
-    if (rc != -ERESTART) {
+    if (likely(rc != -ERESTART)) {
         r->rax = (uint64_t)rc;
         return;
     }
@@ -123,7 +124,8 @@ long do_multicall(struct hypercall *hc)
             return -EFAULT;
         one.nr = e.op;
         memcpy(one.arg, e.args, sizeof(one.arg));
-        rc = hypercall_run(&one);
+        perf_count(PERF_MULTICALLED);
+        rc = run(&one, TRC_PV_HYPERCALL_SUBCALL);
         if (one.no_result)
             return -EINVAL;
         if (rc == -ERESTART) {

@@ -59,7 +59,7 @@ long subop_run(struct hypercall *hc, const struct subop *rows, unsigned n, uint6
 
 /* One hypercall of the current vCPU: registers in, registers out, continuation included. Called by the machine. */
 void hypercall_entry(struct vcpu *v);
-/* The inside of it, for multicall and tests: runs hc, counts, traces. */
+/* The inside of it, for tests: runs hc, counts, traces. */
 long hypercall_run(struct hypercall *hc);
 
 #endif

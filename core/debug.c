@@ -48,8 +48,8 @@ static void show_vcpu(struct vcpu *v)
     hv_log(LOG_ERR, "    VCPU%u: CPU%u [has=%c] poll=%#x upcall_pend=%02x upcall_mask=%02x, pause %#x, %s mode, rip %#lx",
            v->id, v->cpu, v->running_on >= 0 ? 'T' : 'F', v->poll_port, v->info->evtchn_upcall_pending,
            v->info->evtchn_upcall_mask, v->pause, v->kernel_mode ? "kernel" : "user", v->saved.rip);
-    hv_log(LOG_ERR, "      affinity hard %#lx soft %#lx, %lu hypercalls, ms running %lu runnable %lu blocked %lu offline %lu",
-           v->hard, v->soft, v->hypercalls, r.time[0] / 1000000, r.time[1] / 1000000, r.time[2] / 1000000, r.time[3] / 1000000);
+    hv_log(LOG_ERR, "      affinity hard %#lx soft %#lx, ms running %lu runnable %lu blocked %lu offline %lu",
+           v->hard, v->soft, r.time[0] / 1000000, r.time[1] / 1000000, r.time[2] / 1000000, r.time[3] / 1000000);
     /* The guest says of itself what it likes to. */
     virq_raise(v, VIRQ_DEBUG);
 }

@@ -124,8 +124,8 @@ static void export(struct trace_cpu *t, const struct trace_record *r)
 
     if ((b->lost && !put_lost(b, &n, r->tsc)) || !put(b, &n, r->event, r->tsc, r->word)) {
         if (!b->lost++) {
-            b->lost_dom = r->dom;
-            b->lost_vcpu = r->vcpu;
+            b->lost_dom = (uint16_t)r->who;
+            b->lost_vcpu = (uint16_t)(r->who >> 16);
             b->lost_tsc = r->tsc;
         }
         return;

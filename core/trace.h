@@ -35,12 +35,14 @@ struct pcpu;
 struct trace_record {
     uint64_t tsc;
     uint32_t event;     /* TRC_*, and above TRACE_EXTRA_SHIFT the number of words */
-    uint16_t dom, vcpu; /* who ran; TRACE_DOM_IDLE: nobody */
-    uint32_t word[TRACE_WORDS + 1];
+    uint32_t word[TRACE_WORDS];
+    uint32_t who;       /* TRACE_WHO() of who ran */
+    uint32_t pad;
     uint64_t rip;       /* its next instruction                     */
     int64_t result;     /* of a hypercall; TRACE_NO_RESULT: not yet */
 };
-_Static_assert(sizeof(struct trace_record) == 64 && offsetof(struct trace_record, word) % 8 == 0, "a cache line");
+_Static_assert(sizeof(struct trace_record) == 64, "a cache line");
+#define TRACE_WHO(dom, vcpu) ((uint32_t)(vcpu) << 16 | (dom)) /* dom TRACE_DOM_IDLE: nobody, on CPU `vcpu` */
 
 /* What one CPU records, and what of it is wanted elsewhere. */
 struct trace_cpu {
@@ -61,27 +63,18 @@ int trace_init_cpu(unsigned cpu);
 void trace(uint32_t event, unsigned words, uint64_t w01, uint64_t w23, uint64_t w45, uint64_t w6);
 #define TRACE_PAIR(lo, hi) ((uint32_t)(lo) | (uint64_t)(uint32_t)(hi) << 32)
 
+/* The record, which was just made, goes to who listens, if its class is wanted. */
+void trace_export(struct trace_cpu *t, const struct trace_record *r);
+
 static inline void trace1(uint32_t event, uint32_t w)              { trace(event, 1, w, 0, 0, 0); }
 static inline void trace2(uint32_t event, uint32_t a, uint32_t b)  { trace(event, 2, TRACE_PAIR(a, b), 0, 0, 0); }
 static inline void trace4(uint32_t event, uint64_t w01, uint64_t w23) { trace(event, 4, w01, w23, 0, 0); }
 
-/*
- * Records a hypercall of the vCPU that runs on this CPU, c. `event` has its number of words; `op` is the first of them: the
- * hypercall's number, and which of the arguments are meant. Gives a mark of the record.
- */
-uint32_t trace_hypercall(const struct pcpu *c, uint32_t event, uint32_t op, const uint64_t arg[3]);
 /* The word for `n` arguments, 3 at most, and the event. */
 #define TRACE_HYPERCALL_OP(nr, n) ((nr) | ((n) > 0 ? TRC_PV_HYPERCALL_V2_ARG_64(0) : 0) | \
                                    ((n) > 1 ? TRC_PV_HYPERCALL_V2_ARG_64(1) : 0) | \
                                    ((n) > 2 ? TRC_PV_HYPERCALL_V2_ARG_64(2) : 0))
 #define TRACE_HYPERCALL_WORDS(n) ((1u + 2u * ((n) < 3 ? (n) : 3)) << TRACE_EXTRA_SHIFT)
-
-/* The result of the call with that mark, on the same CPU; unless so many records came after it that its place is taken. */
-static inline void trace_result(struct trace_cpu *t, uint32_t mark, int64_t result)
-{
-    if (likely(t) && t->next - mark < TRACE_RECORDS)
-        t->record[(mark - 1) % TRACE_RECORDS].result = result;
-}
 
 /* ---- Showing (core/trace_show.c) ---- */
 

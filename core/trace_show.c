@@ -174,10 +174,10 @@ static bool show(struct cursor *c, unsigned most)
             return false;
         r = &recorders[cpu]->record[c->at[cpu]++ % TRACE_RECORDS];
         describe(text, sizeof(text), r);
-        if (r->dom == TRACE_DOM_IDLE)
+        if ((r->who & 0xffff) == TRACE_DOM_IDLE)
             hv_log(LOG_ERR, "%14lu CPU%u -: %s", tsc_to_ns(r->tsc), cpu, text);
         else
-            hv_log(LOG_ERR, "%14lu CPU%u d%uv%u: %s", tsc_to_ns(r->tsc), cpu, r->dom, r->vcpu, text);
+            hv_log(LOG_ERR, "%14lu CPU%u d%uv%u: %s", tsc_to_ns(r->tsc), cpu, r->who & 0xffff, r->who >> 16, text);
     }
     return true;
 }

@@ -9,6 +9,7 @@
 #include "core/port.h"
 #include "core/pt.h"
 #include "core/sched.h"
+#include "core/trace.h"
 #include "core/shadow.h"
 #include "core/vcpu_area.h"
 #include "core/vcpu_tables.h"
@@ -32,6 +33,7 @@ int vcpu_create(struct domain *d, unsigned id)
     if (!v)
         return -ENOMEM;
     v->id = id;
+    v->who = TRACE_WHO(d->id, id);
     v->domain = d;
     v->regs = &v->saved;
     v->pause = PAUSE_DOWN | (d->pause_count ? PAUSE_DOMAIN : 0);

@@ -42,6 +42,7 @@ struct callback { uint64_t va; bool mask_events; }; /* va 0: not registered */
 
 struct vcpu {
     unsigned id;                   /* [I] */
+    uint32_t who;                  /* [I] both its numbers, as they are recorded: TRACE_WHO() */
     struct domain *domain;         /* [I] */
     struct cpu_regs *regs;         /* [v] where the registers are now: the CPU's stack while it runs, else &saved */
     struct cpu_regs saved;
@@ -101,7 +102,6 @@ struct vcpu {
     void *fifo;                    /* core/fifo.c: this vCPU's queues */
 
     struct machine_vcpu *arch;     /* what the machine keeps: FPU state */
-    uint64_t hypercalls;           /* count */
 };
 
 /* The root table that the CPU gets for the mode v is in; MFN_NONE: none. */

@@ -15,7 +15,7 @@
 #include "core/log.h"
 #include "core/port.h"
 #include "core/tbuf.h"
-#include "core/trace.h"
+#include "core/trace_hypercall.h"
 
 #include <stdatomic.h>
 
@@ -40,7 +40,7 @@ static void a_record_says_what_who_and_when(void **state)
     assert_int_equal(last()->tsc, 777);
     assert_int_equal(TRC_HD_TO_EVENT(last()->event), TRC_PV_PAGE_FAULT | TRC_64_FLAG);
     assert_int_equal(TRC_HD_EXTRA(last()->event), 5);
-    assert_int_equal(last()->dom, 1);
+    assert_int_equal(last()->who, TRACE_WHO(1, g.v->id));
     assert_int_equal(last()->rip, 0x4242);
     assert_int_equal(last()->word[0], 0x55667788);
     assert_int_equal(last()->word[3], 0xaabbccdd);
@@ -48,7 +48,7 @@ static void a_record_says_what_who_and_when(void **state)
     assert_true(last()->result == TRACE_NO_RESULT);
     host_run(NULL);
     trace1(TRACE_VECTOR, 0xf0);
-    assert_int_equal(last()->dom, TRACE_DOM_IDLE);
+    assert_int_equal(last()->who & 0xffff, TRACE_DOM_IDLE);
     host_run(g.v);
 }
 
@@ -58,17 +58,17 @@ static void a_result_finds_its_record_or_none(void **state)
     uint32_t mark;
     struct trace_record *r;
 
-    mark = trace_hypercall(this_pcpu(), TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL_WORDS(0), 17, args);
+    mark = trace_hypercall(this_pcpu(), g.v, TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL_WORDS(0), 17, args);
     r = last();
     trace1(TRACE_EVENT, 3);
-    trace_result(this_pcpu()->trace, mark, -22);
+    trace_result(this_pcpu(), mark, -22);
     assert_int_equal(r->result, -22);
     assert_true(last()->result == TRACE_NO_RESULT);
 
-    mark = trace_hypercall(this_pcpu(), TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL_WORDS(0), 17, args);
+    mark = trace_hypercall(this_pcpu(), g.v, TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL_WORDS(0), 17, args);
     for (unsigned i = 0; i < TRACE_RECORDS; i++) /* its place is taken */
         trace1(TRACE_EVENT, i);
-    trace_result(this_pcpu()->trace, mark, -22);
+    trace_result(this_pcpu(), mark, -22);
     for (unsigned i = 0; i < TRACE_RECORDS; i++)
         assert_true(this_pcpu()->trace->record[i].result == TRACE_NO_RESULT);
 }
@@ -361,8 +361,8 @@ static void all_cpus_are_shown_merged_by_time(void **state)
         host_cpu = i % 2;
         if (i == 0) {
             g.v->regs->rip = 0x99;
-            mark = trace_hypercall(this_pcpu(), TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL_WORDS(2), TRACE_HYPERCALL_OP(29, 2), args);
-            trace_result(this_pcpu()->trace, mark, -22);
+            mark = trace_hypercall(this_pcpu(), g.v, TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL_WORDS(2), TRACE_HYPERCALL_OP(29, 2), args);
+            trace_result(this_pcpu(), mark, -22);
         }
         if (i == 1)
             trace1(TRACE_VECTOR, 0xf0);
