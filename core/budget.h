@@ -13,8 +13,10 @@
 /* At each entry from a guest. */
 static inline void budget_reset(void)
 {
-    this_pcpu()->budget = BUDGET_UNITS;
-    this_pcpu()->own_faults = 0;
+    struct pcpu *c = this_pcpu();
+
+    c->budget = BUDGET_UNITS;
+    c->own_faults = 0;
 }
 
 /* Takes n units; false if the budget is spent (the n units are then still granted: ask before the next piece). */

@@ -289,13 +289,13 @@ void machine_switch(struct vcpu *prev, struct vcpu *next)
 /* ---- Guest memory ---- */
 
 /* A write may fault on a stale read-only translation, which the fault itself removes: one more try. */
-static size_t copy_twice(void *to, const void *from, size_t n)
+static inline size_t copy_twice(void *to, const void *from, size_t n)
 {
     size_t left = copy_user(to, from, n);
 
-    if (left)
-        left = copy_user((char *)to + (n - left), (const char *)from + (n - left), left);
-    return left;
+    if (likely(!left))
+        return 0;
+    return copy_user((char *)to + (n - left), (const char *)from + (n - left), left);
 }
 
 size_t machine_copy_from_guest(void *to, guest_ptr_t from, size_t n)

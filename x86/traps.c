@@ -155,23 +155,35 @@ void sysenter_from_guest(struct cpu_regs *regs)
     bounce_sysenter(current_vcpu());
 }
 
+/* Selectors that did not load are told to the guest. That may be its end: it leaves only by way of core_exit(). */
+static void leave_after_work(void)
+{
+    for (;;) {
+        struct vcpu *v;
+
+        core_exit();
+        v = current_vcpu();
+        if (likely(!v->arch->bad_segment))
+            return;
+        v->arch->bad_segment = 0;
+        bounce_failsafe(v);
+    }
+}
+
 /* The last C before the guest. Its flags and selectors were made safe where they were set; here they are made certain. */
 void leave_to_guest(void)
 {
     struct cpu_regs *regs = &stack_top()->regs;
-    struct vcpu *v;
+    struct pcpu *c = this_pcpu();
 
-    for (;;) {
-        core_exit();
-        v = current_vcpu();
-        if (likely(!v->arch->bad_segment))
-            break;
-        v->arch->bad_segment = 0;
-        bounce_failsafe(v); /* which may be its end: it leaves only by way of core_exit */
-    }
+    if (unlikely(!c->current || core_exit_needed(c, c->current) || c->current->arch->bad_segment))
+        leave_after_work();
+    else
+        budget_reset();
+    ASSERT(!c->locks_held);
     regs->rflags = (regs->rflags & ~(X86_EFLAGS_IOPL | X86_EFLAGS_NT | X86_EFLAGS_VM | X86_EFLAGS_VIF | X86_EFLAGS_VIP)) |
                    X86_EFLAGS_IF | X86_EFLAGS_MBS;
-    regs->cs = (uint16_t)(regs->cs | 3);
-    regs->ss = (uint16_t)(regs->ss | 3);
+    regs->cs = (uint16_t)regs->cs | 3;
+    regs->ss = (uint16_t)regs->ss | 3;
     xpti_before_guest();
 }
