@@ -3,65 +3,10 @@
  * The C standard's byte and string functions, for the image only: hosted builds link the C library's.
  *
  * Compiled with -ffreestanding, so that the compiler does not turn a loop here into a call of itself.
- * The bulk loops move eight bytes at a time; the compiler's own expansions serve small constant sizes.
+ * Those that move and fill are x86/mem.c's.
  */
 #include "lib/string.h"
 #include "lib/types.h"
-
-/* Eight bytes at any alignment, of any type. */
-typedef uint64_t __attribute__((aligned(1), may_alias)) word_t;
-
-void *memcpy(void *restrict dst, const void *restrict src, size_t n)
-{
-    unsigned char *d = dst;
-    const unsigned char *s = src;
-
-    for (; n >= sizeof(word_t); n -= sizeof(word_t)) {
-        *(word_t *)d = *(const word_t *)s;
-        d += sizeof(word_t);
-        s += sizeof(word_t);
-    }
-    while (n--)
-        *d++ = *s++;
-    return dst;
-}
-
-void *memmove(void *dst, const void *src, size_t n)
-{
-    unsigned char *d = dst;
-    const unsigned char *s = src;
-
-    if ((uintptr_t)d - (uintptr_t)s >= n) {
-        /* @dst does not start inside @src: going forward, each word is read before it is overwritten. */
-        for (; n >= sizeof(word_t); n -= sizeof(word_t)) {
-            *(word_t *)d = *(const word_t *)s;
-            d += sizeof(word_t);
-            s += sizeof(word_t);
-        }
-        while (n--)
-            *d++ = *s++;
-        return dst;
-    }
-    for (; n >= sizeof(word_t); n -= sizeof(word_t))
-        *(word_t *)(d + n - sizeof(word_t)) = *(const word_t *)(s + n - sizeof(word_t));
-    while (n--)
-        d[n] = s[n];
-    return dst;
-}
-
-void *memset(void *dst, int byte, size_t n)
-{
-    unsigned char *d = dst;
-    uint64_t word = (uint8_t)byte * 0x0101010101010101UL;
-
-    for (; n >= sizeof(word_t); n -= sizeof(word_t)) {
-        *(word_t *)d = word;
-        d += sizeof(word_t);
-    }
-    while (n--)
-        *d++ = (unsigned char)byte;
-    return dst;
-}
 
 int memcmp(const void *a, const void *b, size_t n)
 {

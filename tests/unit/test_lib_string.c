@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * lib/string.c and lib/strlcpy.c against the C library, over all small sizes, offsets and overlaps.
+ * lib/string.c, x86/mem.c and lib/strlcpy.c against the C library, over all small sizes, offsets and overlaps.
  *
  * The image's versions are included here under other names, since a hosted build links the library's.
  */
@@ -25,6 +25,7 @@
 #define strchr  our_strchr
 #define strstr  our_strstr
 #include "lib/string.c"
+#include "x86/mem.c"
 #undef memcpy
 #undef memmove
 #undef memset
