@@ -272,6 +272,14 @@ void irq_init(const struct acpi_info *acpi)
     }
 }
 
+/* From now on d's; it may be so already. Lock held. */
+static void line_give(struct irq_line *l, struct domain *d)
+{
+    if (l->owner != d)
+        atomic_fetch_add(&d->irq_lines, 1);
+    l->owner = d;
+}
+
 /* Gives the pin a vector and programs it, masked. Lock held. 0 or -ENOSPC. */
 static int pin_start(struct irq_line *l)
 {
@@ -354,7 +362,7 @@ int irqs_map_gsi(struct domain *d, unsigned gsi)
     else
         err = l->handler ? 0 : pin_start(l);
     if (!err) {
-        l->owner = d;
+        line_give(l, d);
         line_show_eoi(l);
     }
     unlock(&l->lock);
@@ -370,7 +378,7 @@ static int line_take(struct domain *d, enum line_kind kind)
 
         if (mine) {
             l->kind = kind;
-            l->owner = d;
+            line_give(l, d);
         }
         unlock(&l->lock);
         if (mine)
@@ -382,6 +390,8 @@ static int line_take(struct domain *d, enum line_kind kind)
 /* Back to nobody's. Lock held. */
 static void line_free(struct irq_line *l)
 {
+    if (l->owner)
+        atomic_fetch_sub(&l->owner->irq_lines, 1);
     l->owner = NULL;
     l->bound = l->in_flight = false;
     if (l->kind == LINE_GSI && l->handler)
@@ -404,7 +414,7 @@ static int row_take(struct domain *d, unsigned n)
 
         if (mine) {
             l->kind = LINE_RESERVED;
-            l->owner = d;
+            line_give(l, d);
         }
         unlock(&l->lock);
         if (mine) {
@@ -519,7 +529,8 @@ int irqs_unmap(struct domain *d, unsigned pirq)
 
 void irqs_unmap_all(struct domain *d)
 {
-    for (unsigned i = 0; i < MAX_LINES; i++)
+    /* Nobody gives a dying domain another one. */
+    for (unsigned i = 0; i < MAX_LINES && atomic_load(&d->irq_lines); i++)
         irqs_unmap(d, i);
 }
 
