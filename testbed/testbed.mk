@@ -2,6 +2,7 @@
 #   make run           everything, then a machine with one guest on this terminal
 #   make check         everything, then every test
 #   make check-quick   unit tests and one boot
+#   make bench         what operations cost, beside Debian's Xen (make bench-check: alone, against tests/bench/baseline.csv)
 #   make iso           build/krypton.iso, a GRUB CD (multiboot 2)
 # HV=FILE runs another hypervisor in the place of build/krypton; TESTS=... narrows the system tests.
 
@@ -12,7 +13,7 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
-.PHONY: setup images micro run iso check check-quick system two-hosts
+.PHONY: setup images micro run iso check check-quick system two-hosts release bench bench-check bench-baseline
 
 setup:
 	@testbed/setup.sh
@@ -25,6 +26,19 @@ images: setup
 micro:
 	@$(MAKE) --no-print-directory -C guests/micro
 
+# As users have it: without the checks of order and assertions that tests want.
+release:
+	@$(MAKE) --no-print-directory DEBUG=0 OUT=$(OUT)/release all
+
+bench: setup release micro images
+	@testbed/bench
+
+bench-check: release micro
+	@testbed/bench --check
+
+bench-baseline: release micro
+	@testbed/bench --baseline
+
 run: setup
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@$(MAKE) --no-print-directory images
@@ -35,6 +49,7 @@ check: setup
 	@$(MAKE) --no-print-directory model
 	@$(MAKE) --no-print-directory $(JOBS) clang-build
 	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory $(JOBS) bench-check
 	@$(MAKE) --no-print-directory images
 	@$(MAKE) --no-print-directory system
 

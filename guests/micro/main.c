@@ -6,6 +6,7 @@
  *   only=hello          print one line and shut down; nothing but console_io and sched_op is used
  *   only=FAMILY         one family; only=FAMILY.TEST one test; several joined by +
  *   destructive=TEST    run that destructive test (it does not come back) and nothing else
+ *   bench=FAMILY        measure instead of testing: rows of the benchmark (bench.h); several joined by +, or all
  *   end=REASON          poweroff, reboot, crash, suspend or none; dom0 reboots unless told, others power off
  *
  * Output, one line each: `ok N FAMILY.TEST`, `not ok N FAMILY.TEST: EXPRESSION (got X want Y)`, `obs NAME
@@ -17,6 +18,7 @@
 
 #include <xen/sched.h>
 
+#include "bench.h"
 #include "child.h"
 #include "event.h"
 #include "mm.h"
@@ -169,6 +171,10 @@ void guest_main(struct start_info *si)
     mm_init();
     trap_init();
     event_init();
+    if (option("bench")) {
+        bench_run(option("bench"));
+        finish();
+    }
     for (t = tests_start; t < tests_end; t++)
         if (selected(t))
             run(t);
