@@ -338,9 +338,9 @@ TEST(set_timer_op)
     EXPECT_EQ(hypercall(__HYPERVISOR_set_timer_op, 1), 0);
     EXPECT(wait_count(&port_count[port], 1, 2000));
     port_count[port] = 0;
-    EXPECT_EQ(hypercall(__HYPERVISOR_set_timer_op, now() + 20000000), 0);
+    EXPECT_EQ(hypercall(__HYPERVISOR_set_timer_op, now() + 500000000), 0);
     EXPECT_EQ(hypercall(__HYPERVISOR_set_timer_op, 0), 0);      /* 0 stops it */
-    EXPECT(!wait_count(&port_count[port], 1, 50));
+    EXPECT(!wait_count(&port_count[port], 1, 700));
     events_off();
     EXPECT_EQ(port_close((evtchn_port_t)port), 0);
 }
