@@ -140,13 +140,15 @@ long domctl_get_ext_vcpucontext(struct hypercall *hc, struct domain *d, struct x
 
 /* ---- XSAVE state ----
  *
- * Two words, XCR0 now and all bits that were ever in it; then the area in standard format.
+ * Two words, XCR0 now and all bits that were ever in it; then the area in standard format. Whoever restores it may
+ * refuse an area that has more than the second word says; x87 and SSE need no XCR0 to be used.
  */
 
 #define XSTATE_HEAD (2 * sizeof(uint64_t))
 #define XSTATE_MAX 4096u
 #define XSAVE_HEADER 512u  /* where its header is: XSTATE_BV, XCOMP_BV, six reserved words */
 #define XSAVE_MIN 576u
+#define XCR0_LEGACY 3u     /* x87 and SSE */
 
 static size_t area_size(const struct domain *d)
 {
@@ -176,9 +178,9 @@ long domctl_getvcpuextstate(struct hypercall *hc, struct domain *d, struct xen_d
     if (!buf)
         return -ENOMEM;
     vcpu_hold(v);
-    buf[0] = v->xcr0;
-    buf[1] = v->xcr0;
     machine_xstate_get(v, buf + 2, size - XSTATE_HEAD);
+    buf[0] = v->xcr0;
+    buf[1] = v->xcr0 | XCR0_LEGACY | buf[(XSTATE_HEAD + XSAVE_HEADER) / sizeof(*buf)];
     vcpu_release(v);
     x->size = size;
     rc = guest_write(handle_ptr(x->buffer), buf, size);
@@ -197,7 +199,8 @@ static bool xstate_valid(const struct domain *d, const uint64_t *buf)
             return false;
     if (buf[0] & 0xe0 && (buf[0] & 0xe6) != 0xe6) /* AVX-512: all of it, on top of AVX */
         return false;
-    return buf[0] & 1 && !(buf[0] & ~allowed) && !(buf[0] & 4 && !(buf[0] & 2)) && !(header[0] & ~allowed);
+    return buf[0] & 1 && !(buf[0] & ~allowed) && !(buf[0] & 4 && !(buf[0] & 2)) &&
+           !(header[0] & ~(allowed | XCR0_LEGACY));
 }
 
 static long set_xstate(struct hypercall *hc, struct vcpu *v, const uint64_t *buf, size_t size)

@@ -124,6 +124,7 @@ void machine_xstate_get(struct vcpu *v, void *area, size_t n)
 {
     memset(area, 0, n);
     machine_fpu_get(v, area, n);
+    *(uint64_t *)((char *)area + 512) = 3; /* no XSAVE here: its header says x87 and SSE */
 }
 
 void machine_switch(struct vcpu *prev, struct vcpu *next)

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* abi/domctl_vcpu.c: a vCPU's state as the tools carry it to another host. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/hosted.h"
+
+#include "abi/hypercall.h"
+
+#include <xen/domctl.h>
+
+enum { ARGS = 5, AREA = 6 };
+#define VA(page) ((uint64_t)(page) << PAGE_SHIFT)
+
+static struct guest a;
+static struct xen_domctl *op;
+static uint64_t *area; /* XCR0, what was ever in it, FXSAVE area of 64 words, XSAVE header */
+enum { XCR0 = 0, EVER = 1, HEADER = 2 + 64 };
+
+static long xstate(uint32_t cmd)
+{
+    struct cpu_regs *r = control.v->regs;
+
+    host_run(control.v);
+    *op = (struct xen_domctl){ .cmd = cmd, .domain = 1, .interface_version = XEN_DOMCTL_INTERFACE_VERSION };
+    op->u.vcpuextstate.size = cmd == XEN_DOMCTL_getvcpuextstate ? PAGE_SIZE : 592;
+    op->u.vcpuextstate.buffer.p = (void *)VA(AREA);
+    r->rax = __HYPERVISOR_domctl, r->rdi = VA(ARGS);
+    budget_reset();
+    hypercall_entry(control.v);
+    hosted_leave(control.v, BUDGET_UNITS);
+    return (long)r->rax;
+}
+
+static int setup(void **state)
+{
+    hosted_begin(HOSTED_RAM);
+    guest_create(&a, 1, 0, 8);
+    op = machine_frame(control.m[ARGS]);
+    area = machine_frame(control.m[AREA]);
+    return 0;
+}
+
+/* A kernel without XSAVE never writes XCR0 and uses SSE; whoever restores it asks whether the second word admits that. */
+static void the_area_has_no_more_than_was_ever_enabled(void **state)
+{
+    a.v->xcr0 = 1;
+    assert_int_equal(xstate(XEN_DOMCTL_getvcpuextstate), 0);
+    assert_int_equal(area[XCR0], 1);
+    assert_int_equal(area[HEADER], 3);
+    assert_int_equal(area[EVER], 3);
+    assert_int_equal(xstate(XEN_DOMCTL_setvcpuextstate), 0);
+    assert_int_equal(a.v->xcr0, 1);
+    hosted_check();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(the_area_has_no_more_than_was_ever_enabled) };
+
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
