@@ -176,8 +176,11 @@ long domctl_settscinfo(struct hypercall *hc, struct domain *d, struct xen_domctl
 
 long domctl_gettscinfo(struct hypercall *hc, struct domain *d, struct xen_domctl *op)
 {
-    op->u.tsc_info = (struct xen_domctl_tsc_info){ .tsc_mode = d->tsc_mode,
-                                                   .gtsc_khz = (uint32_t)time_tsc_khz() };
+    struct xen_domctl_tsc_info *t = &op->u.tsc_info;
+
+    memset(t, 0, sizeof(*t)); /* its padding too */
+    t->tsc_mode = d->tsc_mode;
+    t->gtsc_khz = (uint32_t)time_tsc_khz();
     return 0;
 }
 

@@ -118,7 +118,7 @@ long domctl_set_ext_vcpucontext(struct hypercall *hc, struct domain *d, struct x
     return 0;
 }
 
-/* The machine-check part says that there are no banks. */
+/* The machine-check part says that there are no banks. The caller gets padding too: it must be zero. */
 long domctl_get_ext_vcpucontext(struct hypercall *hc, struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_ext_vcpucontext *e = &op->u.ext_vcpucontext;
@@ -127,13 +127,14 @@ long domctl_get_ext_vcpucontext(struct hypercall *hc, struct domain *d, struct x
 
     if (!v)
         return rc;
+    memset(e, 0, sizeof(*e));
+    e->vcpu = v->id;
+    e->size = sizeof(*e);
     vcpu_hold(v);
-    *e = (struct xen_domctl_ext_vcpucontext){
-        .vcpu = v->id, .size = sizeof(*e),
-        .syscall32_callback_eip = v->syscall32_cb.va,
-        .syscall32_disables_events = v->syscall32_cb.mask_events,
-        .sysenter_callback_eip = v->sysenter_cb.va, .sysenter_disables_events = v->sysenter_cb.mask_events,
-    };
+    e->syscall32_callback_eip = v->syscall32_cb.va;
+    e->syscall32_disables_events = v->syscall32_cb.mask_events;
+    e->sysenter_callback_eip = v->sysenter_cb.va;
+    e->sysenter_disables_events = v->sysenter_cb.mask_events;
     vcpu_release(v);
     return 0;
 }
