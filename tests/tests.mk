@@ -88,6 +88,7 @@ fuzz: $(FUZZERS:%=$(OUT)/fuzz/%)
 			-artifact_prefix=$(OUT)/fuzz/$$name- $$([ ! -f $$dict ] || echo -dict=$$dict) \
 			$(OUT)/fuzz/corpus/$$name $$(ls -d tests/fuzz/corpus/$$name 2>/dev/null) > $(OUT)/fuzz/$$name.log 2>&1 || { tail -n 60 $(OUT)/fuzz/$$name.log; exit 1; }; \
 		sed -n 's/^stat::number_of_executed_units: */          inputs: /p' $(OUT)/fuzz/$$name.log; \
+		sed -n 's/^hypercalls:/          &/p' $(OUT)/fuzz/$$name.log | tail -n 1; \
 	done
 
 # The checks and the pretended machine are no ground to be covered.

@@ -5,13 +5,16 @@
  * process. After each the way out is taken with as little budget as the input says; every few turns all references are counted
  * again and every TLB is looked at; at the end all die, and nothing of them may be left.
  */
+#include <inttypes.h>
 #include <setjmp.h>
+#include <stdio.h>
 
 #include "abi/hypercall.h"
 #include "core/bounce.h"
 #include "core/dirty.h"
 #include "core/grant.h"
 #include "core/guest_trap.h"
+#include "core/runq.h"
 #include "core/time.h"
 #include "core/timer.h"
 
@@ -21,9 +24,18 @@ enum {
     TRIES = 64,      /* times that one call may ask to be made again */
     TURNS = 64,      /* in one play */
     CHECK_EVERY = 8, /* turns: to find the turn of a finding, 1 */
+    CHOSEN = 1 << 4, /* a reason to pause of our own */
 };
 
 /* ---- What a guest does ---- */
+
+/* Calls made, each counted once however often it asked to be made again, and all times that one was made. */
+static uint64_t calls, entries;
+
+__attribute__((destructor)) static void say_calls(void)
+{
+    fprintf(stderr, "hypercalls: %" PRIu64 " (entries: %" PRIu64 ")\n", calls, entries);
+}
 
 /* One call to its end, or until it was made again so often that another guest's turn has come. */
 static void call(struct guest *self, struct vcpu *v)
@@ -36,7 +48,10 @@ static void call(struct guest *self, struct vcpu *v)
     r->rsp = va_of(STACK) + 2048;
     nr = make_call(arg, va_of(ARGS), self, v);
     r->rdi = arg[0], r->rsi = arg[1], r->rdx = arg[2], r->r10 = arg[3], r->r8 = arg[4];
+    if (++calls % 1000000 == 0)
+        say_calls();
     for (unsigned i = 0; i < TRIES; i++) {
+        entries++;
         r->rax = nr;
         r->rip = va_of(STACK);
         this_pcpu()->budget = units;
@@ -194,6 +209,39 @@ static void watch(struct guest *about)
     }
 }
 
+/* A CPU without a vCPU chooses until nobody is left who could run there; then all of them wait again. */
+static void schedule(unsigned cpu)
+{
+    struct vcpu *chosen[GUESTS * VCPUS], *v = NULL;
+    unsigned n = 0;
+
+    for (host_cpu = 0; host_cpu < CPUS; host_cpu++)
+        host_run(NULL); /* who runs by the play's choice waits like all others */
+    host_cpu = cpu;
+    do {
+        struct vcpu *prev = v;
+
+        v = sched_pick(prev);
+        if (prev && prev != v)
+            sched_switched(prev);
+        if (v) {
+            domain_ref(v->domain);
+            vcpu_pause_set(v, CHOSEN);
+            chosen[n++] = v;
+        }
+    } while (v && n < ARRAY_SIZE(chosen));
+    if (v && sched_pick(v) != v)
+        sched_switched(v);
+    for (cpu = 0; cpu < CPUS; cpu++) {
+        if (!runq_check(runq_of(cpu)))
+            abort();
+    }
+    while (n--) {
+        vcpu_pause_clear(chosen[n], CHOSEN);
+        domain_put(chosen[n]->domain);
+    }
+}
+
 static void turn(unsigned players)
 {
     uint8_t k = byte(), what = byte();
@@ -223,6 +271,8 @@ static void turn(unsigned players)
     case 5:
         if (what & 8) {
             watch(self);
+        } else if (what & 4) {
+            schedule(what & 1);
         } else {
             host_tsc += raw(4);
             timers_run();
@@ -250,6 +300,10 @@ static void all_die(void)
     struct domain *d;
     domid_t from = 1;
 
+    run_on(0, control.d->vcpu[0]);
+    do
+        this_pcpu()->budget = ~0u;
+    while (dirty_stop(control.d) == -ERESTART); /* of itself it is the play's end */
     while ((d = domain_get_next(from)) != NULL) {
         from = d->id + 1;
         kill(d);
@@ -288,6 +342,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     introduce();
     if (players > TOOL)
         guests[TOOL].d->all_io = true;
+    if (variant & 8) /* one is watched from the beginning */
+        (void)!dirty_start(guests[variant >> 4 & 1].d);
     for (unsigned i = 0; i < HOSTILE; i++)
         guests[i].d->vm_assist = variant & 4 ? 1u << VMASST_TYPE_writable_pagetables : 0;
     if (!sigsetjmp(ended, 0)) {
