@@ -7,8 +7,9 @@ HOSTED_SRC := $(CORE_SRC) $(PARSE_SRC) $(filter-out lib/string.c,$(LIB_SRC)) $(H
 HOSTED_OBJ := $(HOSTED_SRC:%.c=$(OUT)/hosted/%.o)
 HOSTED_LIB := $(OUT)/hosted/libkrypton.a
 
-HOSTED_CFLAGS := $(filter-out -O2,$(CORE_CFLAGS)) -Ihost/inline -O1 -fno-omit-frame-pointer -fno-strict-aliasing \
-	-fsanitize=address,undefined -fno-sanitize-recover=all -MMD -MP
+# How what is hosted is watched: other ways than this have a directory (OUT) of their own.
+WATCH ?= -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+HOSTED_CFLAGS := $(filter-out -O2,$(CORE_CFLAGS)) -Ihost/inline -fno-omit-frame-pointer -fno-strict-aliasing $(WATCH) -MMD -MP
 # Who runs them wants to know where, and that a pointer to a dead frame of the stack is wrong.
 HOSTED_ENV := ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
 

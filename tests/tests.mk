@@ -2,6 +2,8 @@
 #   make unit          every tests/unit/test_*.c, under the address and undefined-behaviour sanitizers
 #   make unit-NAME     one of them
 #   make small-scope   test_small_scope with sequences of four: some minutes
+#   make tsan          tests with threads, under the thread sanitizer
+#   make msan          unit tests and the corpora under the memory sanitizer: what guests get is initialised
 #   make model         tests/model/*.pml, exhaustively, with Spin
 #   make clang-build   the whole image with clang
 #   make lint          static checks, and the line between the core and the machine
@@ -13,7 +15,7 @@ CLANG ?= clang-14
 # What a fuzzer has to replay in `make unit`.
 REPLAYS := $(patsubst tests/fuzz/corpus/%,%,$(wildcard tests/fuzz/corpus/fuzz_*))
 
-.PHONY: unit small-scope model clang-build lint fuzz
+.PHONY: unit small-scope tsan msan model clang-build lint fuzz
 
 # ---- Unit tests ----
 
@@ -42,6 +44,19 @@ $(UNIT_TESTS:%=$(OUT)/unit/%): $(OUT)/unit/%: $(OUT)/hosted/tests/unit/%.o $(HOS
 
 small-scope: $(OUT)/unit/test_small_scope
 	@SMALL_SCOPE_DEPTH=4 $(HOSTED_ENV) $<
+
+# Without what takes long and goes through the same lines as the others, and what calls libraries that are not watched.
+COVERED := $(filter-out test_preempt test_small_scope test_parse_unpack,$(UNIT_TESTS))
+
+# The other sanitizers need clang, and a directory each. In one program they do not go together.
+THREADED := $(shell grep -l pthread_create tests/unit/test_*.c | sed 's,.*/,,; s,\.c,,')
+tsan:
+	@TSAN_OPTIONS=suppressions=tests/tsan.supp $(MAKE) --no-print-directory CC=$(CLANG) OUT=$(OUT)/tsan \
+		WATCH='-O1 -fsanitize=thread' UNIT_TESTS='$(THREADED)' REPLAYS= unit
+
+msan:
+	@$(MAKE) --no-print-directory CC=$(CLANG) OUT=$(OUT)/msan \
+		WATCH='-O1 -fsanitize=memory -fsanitize-memory-track-origins -fno-sanitize-recover=all' UNIT_TESTS='$(COVERED)' unit
 
 model:
 	@tests/model/run.sh $(OUT)/model

@@ -68,8 +68,12 @@ static long create(uint32_t pool_id, domid_t *id)
 
 static long ratelimit(uint32_t id, unsigned cmd, unsigned us, unsigned sched)
 {
-    s = (struct xen_sysctl){ .cmd = XEN_SYSCTL_scheduler_op, .interface_version = XEN_SYSCTL_INTERFACE_VERSION };
-    s.u.scheduler_op = (struct xen_sysctl_scheduler_op){ .cpupool_id = id, .sched_id = sched, .cmd = cmd };
+    memset(&s, 0, sizeof(s));
+    s.cmd = XEN_SYSCTL_scheduler_op;
+    s.interface_version = XEN_SYSCTL_INTERFACE_VERSION;
+    s.u.scheduler_op.cpupool_id = id;
+    s.u.scheduler_op.sched_id = sched;
+    s.u.scheduler_op.cmd = cmd;
     s.u.scheduler_op.u.sched_credit2.ratelimit_us = us;
     return call(__HYPERVISOR_sysctl, &s, sizeof(s));
 }
