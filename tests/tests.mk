@@ -7,6 +7,7 @@
 #   make model         tests/model/*.pml, exhaustively, with Spin
 #   make clang-build   the whole image with clang
 #   make lint          static checks, and the line between the core and the machine
+#   make coverage      the unit tests once more: which lines and branches do they run? build/coverage/uncovered lists the others
 #   make fuzz          every tests/fuzz/fuzz_*.c for FUZZ_SECONDS
 
 FUZZ_SECONDS ?= 10
@@ -15,7 +16,7 @@ CLANG ?= clang-14
 # What a fuzzer has to replay in `make unit`.
 REPLAYS := $(patsubst tests/fuzz/corpus/%,%,$(wildcard tests/fuzz/corpus/fuzz_*))
 
-.PHONY: unit small-scope tsan msan model clang-build lint fuzz
+.PHONY: unit small-scope tsan msan coverage model clang-build lint fuzz
 
 # ---- Unit tests ----
 
@@ -57,6 +58,15 @@ tsan:
 msan:
 	@$(MAKE) --no-print-directory CC=$(CLANG) OUT=$(OUT)/msan \
 		WATCH='-O1 -fsanitize=memory -fsanitize-memory-track-origins -fno-sanitize-recover=all' UNIT_TESTS='$(COVERED)' unit
+
+# Threads count too.
+COVERAGE := -O1 --coverage -fprofile-update=atomic
+coverage:
+	@mkdir -p $(OUT)/coverage
+	@find $(OUT)/coverage -name '*.gcda' -delete
+	@$(MAKE) --no-print-directory OUT=$(OUT)/coverage WATCH='$(COVERAGE)' UNIT_TESTS='$(COVERED)' unit > $(OUT)/coverage.log 2>&1 || \
+		{ tail -n 40 $(OUT)/coverage.log; exit 1; }
+	@tests/coverage $(OUT)/coverage
 
 model:
 	@tests/model/run.sh $(OUT)/model
