@@ -181,6 +181,23 @@ static void only_an_unused_frame_is_stolen(void **state)
     hosted_check();
 }
 
+/* While a table waits to be undone its stamp is a link, and does not say when its translations were flushed. */
+static void a_table_that_waits_is_flushed_before_it_is_a_page(void **state)
+{
+    unsigned before;
+
+    guest_tables(&a, 8);
+    assert_int_equal(type_pin(a.d, a.m[3], TYPE_L1), 0);
+    assert_int_equal(type_unpin(a.m[3]), 0);
+    assert_true(frame_of(a.m[3])->type & TYPE_QUEUED);
+    before = host_flushes;
+    assert_int_equal(frame_get_type(a.d, a.m[3], TYPE_WRITABLE), 0);
+    assert_true(host_flushes > before);
+    frame_put_type(a.m[3]);
+    hosted_leave(a.v, BUDGET_UNITS);
+    hosted_check();
+}
+
 /* ---- Two CPUs ---- */
 
 static _Atomic unsigned ready_cpus;
@@ -233,6 +250,41 @@ static void two_cpus_never_have_it_as_two_things(void **state)
     assert_int_equal(refs(a.m[0]), 1);
 }
 
+/* The references of each entry that goes are given back once, whoever put it there. */
+static void *change(void *data)
+{
+    unsigned cpu = (unsigned)(uintptr_t)data;
+
+    host_cpu = cpu;
+    host_run(cpu ? b.v : a.v);
+    ready_cpus++;
+    while (ready_cpus < 2)
+        machine_relax();
+    for (unsigned n = 0; n < 400000; n++) {
+        budget_reset();
+        if (pt_set(current_vcpu(), a.m[3], 9, pte_make(a.m[10 + 2 * (n & 1) + cpu].n, RW), a.d, a.d, false))
+            overlaps++;
+    }
+    host_run(NULL);
+    return NULL;
+}
+
+static void two_cpus_change_one_entry(void **state)
+{
+    pthread_t other;
+
+    guest_start(&a, 8);
+    ready_cpus = 0;
+    overlaps = 0;
+    host_run(NULL);
+    pthread_create(&other, NULL, change, (void *)1);
+    change((void *)0);
+    pthread_join(other, NULL);
+    assert_int_equal(overlaps, 0);
+    host_run(a.v);
+    hosted_check();
+}
+
 #define GUEST_TEST(f) cmocka_unit_test_setup_teardown(f, two_guests, no_guests)
 
 int main(void)
@@ -246,6 +298,8 @@ int main(void)
         GUEST_TEST(descriptors_are_made_harmless_or_refused),
         GUEST_TEST(a_pinned_frame_that_is_given_up_goes),
         GUEST_TEST(only_an_unused_frame_is_stolen),
+        GUEST_TEST(a_table_that_waits_is_flushed_before_it_is_a_page),
+        GUEST_TEST(two_cpus_change_one_entry),
         GUEST_TEST(two_cpus_never_have_it_as_two_things),
     };
 

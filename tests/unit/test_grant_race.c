@@ -83,6 +83,13 @@ static void move_read_only(void)
     }
 }
 
+/* Against the rules: another kind of grant, while it may be in use already. */
+static void move_other_kind(void)
+{
+    if (moves_made++ == move_at)
+        atomic_fetch_or((_Atomic uint16_t *)grant_shared(grant_table(&doms[2]), REF), (uint16_t)GTF_sub_page);
+}
+
 /* Maps REF writable while `hook` makes its move at point `at`. A status; the handle in *op. */
 static int16_t map_with(void (*hook)(void), int at, struct gnttab_map_grant_ref *op)
 {
@@ -99,7 +106,7 @@ static int16_t map_with(void (*hook)(void), int at, struct gnttab_map_grant_ref 
 
 static void each_move_at_each_point(void **state)
 {
-    static void (*const hooks[])(void) = { move_revoke, move_to_another, move_read_only, move_regrant };
+    static void (*const hooks[])(void) = { move_revoke, move_to_another, move_read_only, move_regrant, move_other_kind };
     unsigned mapped = 0, refused = 0, second_mapped = 0;
     struct gnttab_map_grant_ref op;
 
@@ -114,6 +121,7 @@ static void each_move_at_each_point(void **state)
                 grant_to(1, first);
                 if (map_with(hooks[h], at, &op) == GNTST_okay) {
                     mapped++;
+                    assert_int_equal(grant_active(grant_table(&doms[2]), REF)->entry.kind, GRANT_PAGE);
                     if (hooks[h] == move_regrant)
                         assert_int_equal(pte_mfn(*slot_of(1, 0)), taken_back ? second.n : first.n);
                     else
