@@ -46,6 +46,7 @@ run: setup
 
 check: setup
 	@$(MAKE) --no-print-directory $(JOBS) all unit micro
+	@$(MAKE) --no-print-directory $(JOBS) coverage
 	@$(MAKE) --no-print-directory model
 	@$(MAKE) --no-print-directory $(JOBS) clang-build
 	@$(MAKE) --no-print-directory lint
