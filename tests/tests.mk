@@ -8,6 +8,7 @@
 #   make clang-build   the whole image with clang
 #   make lint          static checks, and the line between the core and the machine
 #   make coverage      the unit tests once more: which lines and branches do they run? build/coverage/uncovered lists the others
+#   make seeded        do the tests find bugs? tests/seeded/*.patch, each put into a copy of the tree (BUGS='01 02': some)
 #   make fuzz          every tests/fuzz/fuzz_*.c for FUZZ_SECONDS
 
 FUZZ_SECONDS ?= 10
@@ -16,7 +17,7 @@ CLANG ?= clang-14
 # What a fuzzer has to replay in `make unit`.
 REPLAYS := $(patsubst tests/fuzz/corpus/%,%,$(wildcard tests/fuzz/corpus/fuzz_*))
 
-.PHONY: unit small-scope tsan msan coverage model clang-build lint fuzz
+.PHONY: unit small-scope tsan msan coverage model seeded clang-build lint fuzz
 
 # ---- Unit tests ----
 
@@ -70,6 +71,9 @@ coverage:
 
 model:
 	@tests/model/run.sh $(OUT)/model
+
+seeded:
+	@nice tests/seeded/run $(OUT)/seeded $(BUGS)
 
 $(REPLAYS:%=$(OUT)/unit/replay_%): $(OUT)/unit/replay_%: $(OUT)/hosted/tests/fuzz/%.o tests/fuzz/replay.c $(HOSTED_LIB)
 	@echo "  LD      $@"
