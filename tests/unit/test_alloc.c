@@ -86,6 +86,18 @@ static void ranges_merge(void **state)
     check();
 }
 
+/* What lies behind the frame table may look like anything. */
+static void the_last_frame_has_no_buddy(void **state)
+{
+    (void)state;
+    frame_count = 1001;
+    frame_table[1001] = (struct frame){ .refs = REFS_FREE, .cursor = 0 };
+    frames_add(mfn(1000), mfn(1001));
+    check();
+    assert_int_equal(frames_alloc(0, 0).n, 1000);
+    assert_true(mfn_same(frames_alloc(0, 0), MFN_NONE));
+}
+
 static void low_memory_is_last_and_limits_hold(void **state)
 {
     unsigned below = 0;
@@ -318,6 +330,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(ranges_merge, setup),
+        cmocka_unit_test_setup(the_last_frame_has_no_buddy, setup),
         cmocka_unit_test_setup(low_memory_is_last_and_limits_hold, setup),
         cmocka_unit_test_setup(nothing_is_lost_in_a_long_run, setup),
         cmocka_unit_test_setup(dirt_stays_with_the_frame, setup),
