@@ -13,8 +13,10 @@
 
 #include "core/grant.h"
 #include "core/port.h"
+#include "core/vcpu.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <xen/sched.h>
 
 enum { PAGES = 64 };
@@ -357,6 +359,27 @@ static void a_machine_ends_with_its_control_domain(void **state)
     host_ended = NULL;
 }
 
+/* ---- Holding ---- */
+
+static void who_is_held_twice_is_released_twice(void **state)
+{
+    struct domain_config seven = config(7);
+    struct domain *d;
+    struct vcpu *v;
+
+    assert_int_equal(domain_create(&seven, &d), 0);
+    assert_int_equal(domain_alloc_vcpus(d, d->max_vcpus), 0);
+    v = d->vcpu[0];
+    vcpu_hold(v);
+    vcpu_hold(v);
+    vcpu_release(v);
+    assert_true(atomic_load(&v->pause) & PAUSE_VCPU);
+    vcpu_release(v);
+    assert_false(atomic_load(&v->pause) & PAUSE_VCPU);
+    kill_it(d);
+    hosted_check();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +392,7 @@ int main(void)
         cmocka_unit_test(no_memory_at_any_point_of_its_making),
         cmocka_unit_test(a_shutdown_is_told_once_and_can_be_undone),
         cmocka_unit_test(vcpus_beyond_the_shared_info_page_share_nothing),
+        cmocka_unit_test(who_is_held_twice_is_released_twice),
         cmocka_unit_test(a_domain_in_the_making_can_be_named),
         cmocka_unit_test(a_machine_ends_with_its_control_domain),
     };

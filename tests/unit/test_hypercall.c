@@ -12,12 +12,14 @@
 #include "tests/unit/hosted.h"
 
 #include "abi/hypercall.h"
+#include "core/bounce.h"
 #include "core/guest_trap.h"
 #include "core/log.h"
 
 #include <xen/event_channel.h>
 #include <xen/grant_table.h>
 #include <xen/memory.h>
+#include <xen/physdev.h>
 #include <xen/sched.h>
 #include <xen/sysctl.h>
 #include <xen/version.h>
@@ -88,6 +90,28 @@ static void privileges_come_before_arguments(void **state)
     assert_int_equal(call(__HYPERVISOR_platform_op, 1, 0, 0, 0), -EPERM);
     assert_int_equal(call(__HYPERVISOR_domctl, 1, 0, 0, 0), -EPERM);
     assert_int_equal(call(__HYPERVISOR_sysctl, 1, 0, 0, 0), -EPERM);
+}
+
+/* Those for interrupts and devices, of a guest that has neither. */
+static void sub_operations_have_privileges_of_their_own(void **state)
+{
+    static const struct { uint64_t cmd; unsigned needs; } rows[] = {
+#define ROW(cmd, name, type, copy, needs, run) { cmd, needs },
+#define ROW0(cmd, name, needs, run) { cmd, needs },
+#include "abi/table/physdev_op.def"
+#undef ROW
+#undef ROW0
+    };
+    unsigned refused = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        memset(args, 0, PAGE_SIZE);
+        if (rows[i].needs != PRIV_NONE) {
+            assert_int_equal(call(__HYPERVISOR_physdev_op, rows[i].cmd, VA(ARGS), 0, 0), -EPERM);
+            refused++;
+        }
+    }
+    assert_true(refused > 10);
 }
 
 /* As Debian's hypervisor has them for a PV guest. */
@@ -325,6 +349,50 @@ static void a_change_of_version_has_its_price(void **state)
     budget_reset();
 }
 
+/* ---- What a CPU would fault on, or obey ---- */
+
+static void iret_gives_no_privilege(void **state)
+{
+    uint64_t frame[9] = { [4] = 0x1000, [5] = FLAT_KERNEL_CS & ~3u, [6] = ~0ull, [7] = VA(MORE) };
+
+    memcpy(args, frame, sizeof(frame));
+    a.v->regs->rsp = VA(ARGS);
+    a.v->regs->rax = __HYPERVISOR_iret;
+    hypercall_entry(a.v);
+    assert_int_equal(a.v->regs->rip, 0x1000);
+    assert_int_equal(a.v->regs->rflags & (X86_EFLAGS_IOPL | X86_EFLAGS_VM), 0);
+    assert_true(a.v->regs->rflags & X86_EFLAGS_IF);
+    assert_int_equal(a.v->regs->cs & 3, 3);
+}
+
+static void a_handler_is_where_a_guest_can_be(void **state)
+{
+    a.v->traps[6] = (struct trap_entry){ .va = 1ull << 47, .cs = FLAT_KERNEL_CS };
+    a.v->regs->rsp = VA(MORE);
+    bounce_trap(a.v, 6, NO_ERROR_CODE);
+    assert_true(a.d->crashed);
+}
+
+static void xsave_areas_are_in_standard_format(void **state)
+{
+    struct xen_domctl *op = args;
+    uint64_t *area = machine_frame(a.m[MORE]), *header = area + 2 + 64;
+
+    a.d->privileges = PRIV_ALL;
+    for (unsigned i = 0; i < 8; i++) {
+        memset(op, 0, sizeof(*op));
+        op->cmd = XEN_DOMCTL_setvcpuextstate;
+        op->interface_version = XEN_DOMCTL_INTERFACE_VERSION;
+        op->u.vcpuextstate.size = 16 + 576;
+        set_xen_guest_handle(op->u.vcpuextstate.buffer, (void *)VA(MORE));
+        memset(area, 0, PAGE_SIZE);
+        area[0] = area[1] = 1;
+        header[i] = i ? 1 : 0;
+        assert_int_equal(call(__HYPERVISOR_domctl, VA(ARGS), 0, 0, 0), i ? -EINVAL : 0);
+    }
+    a.d->privileges = 0;
+}
+
 /* Padding goes to the caller too: nothing of the hypervisor's stack may be in it (make msan sees what no one wrote). */
 static void answers_have_no_holes(void **state)
 {
@@ -470,6 +538,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GUEST_TEST(unknown_numbers),
         GUEST_TEST(privileges_come_before_arguments),
+        GUEST_TEST(sub_operations_have_privileges_of_their_own),
+        GUEST_TEST(iret_gives_no_privilege),
+        GUEST_TEST(a_handler_is_where_a_guest_can_be),
+        GUEST_TEST(xsave_areas_are_in_standard_format),
         GUEST_TEST(features),
         GUEST_TEST(pointers_are_the_guests_own),
         GUEST_TEST(arguments_are_read_once),
