@@ -106,6 +106,20 @@ def test_xenhypfs(dom0):
     assert dom0.run("xenhypfs write /buildinfo/changeset x", check=False).status != 0
 
 
+def test_xenhypfs_pools(dom0):
+    """A directory for each CPU pool; what CPUs run vCPUs in can be set while the pool has none."""
+    assert dom0.out("xenhypfs ls /cpupool") == "<dir>    r- 0"
+    assert dom0.out("xenhypfs ls /cpupool/0") == "<string> rw sched-gran"
+    dom0.run("xl cpupool-cpu-remove Pool-0 1 && xl cpupool-create 'name=\"two\"' 'cpus=[\"1\"]'")
+    assert dom0.out("xenhypfs ls /cpupool") == "<dir>    r- 0\n<dir>    r- 1"
+    assert dom0.out("xenhypfs cat /cpupool/1/sched-gran") == "cpu"
+    assert "Device or resource busy" in dom0.run("xenhypfs write /cpupool/1/sched-gran cpu 2>&1", check=False).output
+    dom0.run("xl cpupool-cpu-remove two 1 && xenhypfs write /cpupool/1/sched-gran cpu")
+    assert "Invalid argument" in dom0.run("xenhypfs write /cpupool/1/sched-gran bogus 2>&1", check=False).output
+    dom0.run("xl cpupool-destroy two && xl cpupool-cpu-add Pool-0 1")
+    assert dom0.run("xenhypfs cat /cpupool/1/sched-gran", check=False).status != 0
+
+
 def test_set_parameters(dom0):
     before = dom0.out("xenhypfs cat /params/guest_loglvl")
     dom0.run("xl set-parameters guest_loglvl=info/debug")

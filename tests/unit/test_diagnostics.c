@@ -22,6 +22,7 @@
 #include "core/lock.h"
 #include "core/log.h"
 #include "core/params.h"
+#include "core/pool.h"
 #include "core/perf.h"
 #include "core/port.h"
 #include "core/time.h"
@@ -469,7 +470,7 @@ static void the_tree_is_read_by_path(void **state)
 {
     param_register("colour", "green", set_colour);
     param_register("dom0_mem", "512M", NULL);
-    assert_string_equal(names_in("/"), "buildinfo params ");
+    assert_string_equal(names_in("/"), "buildinfo cpupool params ");
     assert_string_equal(names_in("/buildinfo"), "changeset compileinfo config version ");
     assert_string_equal(names_in("/buildinfo/version"), "extra major minor ");
     assert_string_equal(names_in("/params"), "colour dom0_mem ");
@@ -540,6 +541,30 @@ static void parameters_are_set_and_others_are_not(void **state)
     assert_int_equal(set("/params/nothing", "x", 2), -ENOENT);
 }
 
+static void pools_are_listed_by_number(void **state)
+{
+    unsigned five = 5;
+
+    assert_string_equal(names_in("/cpupool"), "0 ");
+    assert_int_equal(pool_create(&five), 0);
+    assert_string_equal(names_in("/cpupool"), "0 5 ");
+    assert_string_equal(names_in("/cpupool/5"), "sched-gran ");
+    assert_string_equal(text_of("/cpupool/5/sched-gran"), "cpu");
+    /* It can be chosen while the pool has no CPU, as long as it is what it is. */
+    assert_int_equal(set("/cpupool/0/sched-gran", "cpu", 4), -EBUSY);
+    assert_int_equal(set("/cpupool/5/sched-gran", "cpu", 4), 0);
+    assert_int_equal(set("/cpupool/5/sched-gran", "core", 5), -EINVAL);
+    assert_int_equal(set("/cpupool/5/sched-gran", "something", 10), -ENOSPC);
+    assert_int_equal(set("/cpupool/5", "cpu", 4), -EACCES);
+    assert_int_equal(pool_destroy(5), 0);
+    assert_string_equal(names_in("/cpupool"), "0 ");
+    for (unsigned i = 0; i < 3; i++) {
+        static const char *const none[] = { "/cpupool/5", "/cpupool/5/sched-gran", "/cpupool/0/nothing" };
+
+        assert_int_equal(hypfs(XEN_HYPFS_OP_read, none[i], PAGE_SIZE), -ENOENT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -558,6 +583,7 @@ int main(void)
         cmocka_unit_test(typed_keys_report_from_a_timer),
         cmocka_unit_test(the_tree_is_read_by_path),
         cmocka_unit_test(what_is_not_there_is_not_found),
+        cmocka_unit_test(pools_are_listed_by_number),
         cmocka_unit_test(too_little_room_gets_the_size),
         cmocka_unit_test(parameters_are_set_and_others_are_not),
     };
