@@ -22,6 +22,8 @@ static void flags_by_level(void **state)
         assert_true(pte_flags_ok(~0ull & ~PTE_P, level));           /* not present: opaque */
         assert_int_equal(pte_flags_ok(frame | PTE_P | PTE_PSE, level), level == 1);
         assert_int_equal(pte_flags_ok(frame | PTE_P | PTE_G, level), level == 1);
+        assert_int_equal(pte_flags_ok(frame | PTE_P | PTE_PWT, level), level == 1);
+        assert_int_equal(pte_flags_ok(frame | PTE_P | PTE_PCD, level), level == 1);
     }
     assert_int_equal(PTE_GUEST_L1 & PTE_ADDR, 0);
     assert_int_equal(PTE_GUEST_TABLE & ~PTE_GUEST_L1, 0);

@@ -36,11 +36,13 @@
 #define PT_ENTRIES     512u
 #define PT_INDEX_BITS  9u
 
-/* What a PV guest may set in a present entry. Superpages (PSE) are not for guests. */
+/*
+ * What a PV guest may set in a present entry. Superpages (PSE) are not for guests. Nor are cache attributes of
+ * tables: a CPU that walked one past the caches could find what the guest had written there before it was a table.
+ */
 #define PTE_GUEST_L1 (PTE_P | PTE_RW | PTE_US | PTE_CACHE | PTE_A | PTE_D | PTE_G | \
                       PTE_AVAIL | PTE_AVAIL_HIGH | PTE_NX)
-#define PTE_GUEST_TABLE (PTE_P | PTE_RW | PTE_US | PTE_PWT | PTE_PCD | PTE_A | PTE_D | \
-                         PTE_AVAIL | PTE_AVAIL_HIGH | PTE_NX)
+#define PTE_GUEST_TABLE (PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D | PTE_AVAIL | PTE_AVAIL_HIGH | PTE_NX)
 
 /* Root slots that belong to the hypervisor (ABI: xen/arch-x86/xen-x86_64.h). */
 #define PT_HV_SLOT_FIRST 256u
