@@ -5,6 +5,7 @@
  * Command line words:
  *   only=hello          print one line and shut down; nothing but console_io and sched_op is used
  *   only=FAMILY         one family; only=FAMILY.TEST one test; several joined by +
+ *   only=hostile        all families whose name begins so; they run only when they are named
  *   destructive=TEST    run that destructive test (it does not come back) and nothing else
  *   bench=FAMILY        measure instead of testing: rows of the benchmark (bench.h); several joined by +, or all
  *   end=REASON          poweroff, reboot, crash, suspend or none; dom0 reboots unless told, others power off
@@ -32,6 +33,11 @@ static const struct test *running;
 static unsigned int number, failures, passed, failed;
 
 void guest_main(struct start_info *si) __attribute__((noreturn));
+
+const struct test *test_running(void)
+{
+    return running;
+}
 
 bool is_dom0(void)
 {
@@ -98,6 +104,11 @@ void shutdown(unsigned int reason)
         hypercall(__HYPERVISOR_sched_op, SCHEDOP_shutdown, &s);
 }
 
+static bool hostile(const struct test *t)
+{
+    return !strncmp(t->family, "hostile", 7);
+}
+
 /* Is t named by one of the words, joined by +, of `list`? */
 static bool listed(const struct test *t, const char *list)
 {
@@ -125,7 +136,11 @@ static bool selected(const struct test *t)
 
     if (destructive)
         return t->destructive && option_is("destructive", t->name);
-    return !t->destructive && (!only || listed(t, only));
+    if (t->destructive)
+        return false;
+    if (hostile(t) && option_is("only", "hostile"))
+        return true;
+    return only ? listed(t, only) : !hostile(t);
 }
 
 static void run(const struct test *t)

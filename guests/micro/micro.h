@@ -30,6 +30,8 @@ struct test {
 #define TEST(fn)             TEST_ENTRY(fn, false)
 #define TEST_DESTRUCTIVE(fn) TEST_ENTRY(fn, true)
 
+const struct test *test_running(void);
+
 /* Reports one comparison; prints only failures. Gives ok back, so a test can stop early. */
 bool check(int line, bool ok, const char *what, long got, long want, bool show);
 

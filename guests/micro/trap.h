@@ -50,6 +50,7 @@ struct trap_record {
 
 extern struct trap_record trap_seen;
 extern uint64_t failsafe_selectors[4];  /* ds, es, fs, gs of the last failsafe frame */
+extern uint64_t resume_flags;           /* VGCF_* in the frame of the next iret hypercall, once */
 extern char trap_stubs[], failsafe_stub[];
 extern char kernel_stack[16384];
 

@@ -78,7 +78,8 @@ enter:
 resume:                                 /* rsp = struct regs */
     RESTORE_MOST
     add     $16, %rsp                   /* vector, error */
-    push    $0
+    push    resume_flags(%rip)
+    movq    $0, resume_flags(%rip)
     push    %rcx
     push    %r11
     push    %rax
@@ -135,6 +136,9 @@ leave_frame:
 failsafe_selectors:
     .skip   32
 leave_rsp:
+    .skip   8
+    .globl resume_flags
+resume_flags:                           /* VGCF_* of the next iret, once */
     .skip   8
 
     .section .note.GNU-stack, "", @progbits

@@ -21,24 +21,28 @@ HYPERVISOR = pathlib.Path(os.environ.get("KRYPTON_HV", TOP / "build/krypton")).r
 # With SMAP this QEMU faults IRET to ring 3, with MONITOR it faults MWAIT.
 CPU = "EPYC,-smap,-monitor"
 CPU_INTEL = "Haswell-noTSX,-smap,-monitor"
-COMMAND_LINE = "console=com1 com1=115200,8n1 dom0_mem=64M,max:64M dom0_max_vcpus=2 loglvl=all guest_loglvl=all"
+COMMAND_LINE = "console=com1 com1=115200,8n1 dom0_mem=64M,max:64M loglvl=all guest_loglvl=all"
 LIMIT = 180
 
 # What the guest's own guest says comes with "domU " before it.
 OK = re.compile(r"^(domU )?ok \d+ (\S+)")
 NOT_OK = re.compile(r"^(domU )?not ok \d+ (\S+?):? (.*)")
 OBSERVATION = re.compile(r"^(domU )?obs (\S+) (.*)")
+# A hostile case: its name, what came of it, passed or failed.
+CASE = re.compile(r"^(domU )?case (\S+) (\S+) (passed|failed)$")
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed")
 # The end of the hypervisor itself, which no guest may cause.
 HYPERVISOR_DEAD = re.compile(r"\*\*\* panic|Panic on CPU|FATAL (TRAP|PAGE FAULT)|Xen BUG at|Assertion .* failed")
 
 
 class Boot:
-    """What one boot said: passed (names), failed ({name: [expressions]}), observed ([(name, value)]), finished."""
+    """What one boot said: passed (names), failed ({name: [expressions]}), observed ([(name, value)]), finished, and
+    cases ({name: (result, passed)})."""
 
     def __init__(self, lines):
         self.lines = lines
         self.passed, self.failed, self.observed, self.finished = [], {}, [], False
+        self.cases = {}
         for line in lines:
             if match := OK.match(line):
                 self.passed.append(self.name(match))
@@ -46,6 +50,8 @@ class Boot:
                 self.failed.setdefault(self.name(match), []).append(match[3])
             elif match := OBSERVATION.match(line):
                 self.observed.append((self.name(match), match[3]))
+            elif match := CASE.match(line):
+                self.cases[self.name(match)] = (match[3], match[4] == "passed")
             elif SUMMARY.match(line):
                 self.finished = True
 
@@ -74,12 +80,13 @@ def build():
         subprocess.run(["make", "-s", "-C", SOURCES], check=True)
 
 
-def boot(args="", hypervisor=None, until=None, limit=LIMIT, cpu=CPU):
+def boot(args="", hypervisor=None, until=None, limit=LIMIT, cpu=CPU, cpus=1, vcpus=2, options=""):
     """One machine from power on to its end, or to a line matching `until`; then it is ended. Gives a Boot."""
     need("qemu-system-x86_64")
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-smp", "1", "-m", "512", "-display", "none",
-               "-nodefaults", "-serial", "stdio", "-no-reboot", "-kernel", str(hypervisor or HYPERVISOR),
-               "-append", COMMAND_LINE, "-initrd", f"{GUEST} {args}"]
+    command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", cpu, "-smp", str(cpus), "-m", "512",
+               "-display", "none", "-nodefaults", "-serial", "stdio", "-no-reboot",
+               "-kernel", str(hypervisor or HYPERVISOR), "-append", COMMAND_LINE + f" dom0_max_vcpus={vcpus} {options}",
+               "-initrd", f"{GUEST} {args}"]
     machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     text, end = b"", time.monotonic() + limit
     try:
