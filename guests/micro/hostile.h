@@ -52,7 +52,7 @@ void yield(void);
 
 /* Of the whole machine; dom0 alone may ask. */
 uint64_t machine_free_pages(void);
-/* Builds and ends a domU once, whose windows' page tables stay with dom0: later ones leave memory as it was. */
+/* Runs a domU to its end once: what dom0 keeps of it (page tables of the window, ports) later ones use again. */
 void first_child(void);
 /* Ends the domain and waits for its memory; false when some stays away. */
 bool destroy_without_leak(uint16_t dom, uint64_t free_before);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The hostile families again from a domU, whose every vCPU is hostile too; dom0 looks on and gets all memory back. */
+
+#include "hostile.h"
+
+#include <xen/sched.h>
+
+#include "child.h"
+
+TEST(domU)
+{
+    unsigned int failures = 99;
+    uint64_t before;
+    long dom;
+
+    if (!is_dom0())
+        return;
+    first_child();
+    before = machine_free_pages();
+    dom = child_build("only=hostile");
+    if (!EXPECT_GE(dom, 1))
+        return;
+    EXPECT_EQ(child_run((domid_t)dom, 120, &failures), SHUTDOWN_poweroff);
+    EXPECT_EQ(failures, 0);
+    verdict("domU", "memory_comes_back", destroy_without_leak((domid_t)dom, before) ? 0 : -1, 0);
+}
