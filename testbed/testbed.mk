@@ -13,7 +13,7 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
-.PHONY: setup images micro run iso check check-quick system two-hosts release bench bench-check bench-baseline
+.PHONY: setup images micro run iso check check-quick system two-hosts release bench bench-check bench-baseline hostile bochs
 
 setup:
 	@testbed/setup.sh
@@ -67,6 +67,18 @@ system:
 TWO_HOSTS := tests/system/test_two_hosts.py
 two-hosts:
 	@$(PYTEST) $(TWO_HOSTS)
+
+# Random operations of hostile guests for so long; the seed of a run is printed, and can be given again.
+SECONDS ?= 60
+CPUS    ?= 2
+hostile:
+	@$(MAKE) --no-print-directory all micro
+	@KRYPTON_HV=$(HV) /usr/bin/python3 -B tests/guest/test_hostile.py $(SECONDS) $(or $(SEED),$$(date +%s)) $(CPUS)
+
+# Entry paths on a processor that faults where QEMU's does not.
+bochs:
+	@$(MAKE) --no-print-directory all micro
+	@KRYPTON_HV=$(HV) /usr/bin/python3 -B tests/guest/bochs.py
 
 iso: setup
 	@$(MAKE) --no-print-directory all images
