@@ -22,6 +22,7 @@ images: setup
 	@testbed/build-dom0
 	@testbed/build-debian
 	@testbed/build-oracle
+	@testbed/build-layer libvirt
 
 micro:
 	@$(MAKE) --no-print-directory -C guests/micro

@@ -121,17 +121,21 @@ class Machine(Console):
 
     def __init__(self, name, machine="pc", cpus=2, memory=2048, dom0_memory=512, root="virtio", disks=(), nics=(),
                  devices=(), files=(), threads=None, options="", dom0_options="", kernel=None, modules=None, iso=None,
-                 cpu=CPU, wire=None):
+                 cpu=CPU, wire=None, layer=None):
         """root, and each disk's kind: virtio, ahci, nvme, or shared: virtio, and what is written stays, for another
         machine that has it too. disks: (kind, path). nics: QEMU models. wire: ("listen" or "connect", port of this
         host): a NIC on a cable to another machine.
         dom0_memory: MiB, None: as the hypervisor chooses.
-        files: paths on this host that dom0 finds in /run/files. threads: multi (one for each CPU) or single.
+        files: paths on this host that dom0 finds in /run/files. layer: more programs for dom0, as of testbed/build-layer.
+        threads: multi (one for each CPU) or single.
         kernel: the hypervisor; modules: its modules as given to -initrd (default: dom0's kernel and initrd).
         iso: boot from this CD instead. options, dom0_options: added to the command lines. cpu: the model, as of -cpu."""
         self.name, self.machine, self.cpus, self.memory, self.cpu = name, machine, cpus, memory, cpu
         self.dom0_memory, self.options, self.dom0_options = dom0_memory, options, dom0_options
         self.disks = [(root, IMAGES / "dom0.img")] + list(disks)
+        self.layer = layer
+        if layer:
+            self.disks.append(("virtio", IMAGES / f"{layer}.img"))
         self.nics, self.devices, self.files, self.wire = nics, devices, files, wire
         # More CPUs than this host has for us take turns in one thread: in threads of their own, those that wait for each
         # other would keep those they wait for from running, and two machines take three times as long.
@@ -215,6 +219,10 @@ class Machine(Console):
         if self.files:
             last = "abcdefgh"[sum(kind in ("virtio", "shared") for kind, _ in self.disks) - 1]
             self.run(f"mkdir /run/files && tar -xf /dev/vd{last} -C /run/files")
+        if self.layer:
+            self.run(f"modprobe overlay && mkdir /run/layer && mount -r -L {self.layer} /run/layer && "
+                     "mount -t overlay -o lowerdir=/run/layer/usr:/usr overlay /usr && "
+                     "for d in etc var; do [ ! -d /run/layer/$d ] || cp -a /run/layer/$d/. /$d; done")
         return self
 
     def examine(self):
