@@ -193,7 +193,7 @@ long domctl_getvcpuextstate(struct hypercall *hc, struct domain *d, struct xen_d
 static bool xstate_valid(const struct domain *d, const uint64_t *buf)
 {
     const uint64_t *header = buf + (XSTATE_HEAD + XSAVE_HEADER) / sizeof(*buf);
-    uint64_t allowed = cpu_policy_xcr0(d->policy) | 1;
+    uint64_t allowed = cpu_policy_xcr0(d->policy) | 3; /* x87 and SSE are always there */
 
     for (unsigned i = 1; i < 8; i++)
         if (header[i])

@@ -246,8 +246,9 @@ static bool read_tsc(void *c, uint64_t *tsc, uint32_t *aux, struct emul_fault *f
 
 void privop_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_leaf *out)
 {
+    /* A PV kernel uses XSAVE only where it finds it switched on by the hypervisor, as it is. */
     struct cpuid_env env = {
-        .vcpu = v->id, .osxsave = v->cr4 & CR4_OSXSAVE, .xcr0 = v->xcr0, .maddr_bits = machine_maddr_bits(),
+        .vcpu = v->id, .osxsave = true, .xcr0 = v->xcr0, .maddr_bits = machine_maddr_bits(),
         .tsc_mode = v->domain->tsc_mode, .tsc_reliable = time_stable(),
         .guest_khz = (uint32_t)time_tsc_khz(), .host_khz = (uint32_t)time_tsc_khz(),
     };

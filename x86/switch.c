@@ -36,7 +36,8 @@ int machine_vcpu_init(struct vcpu *v)
         return -ENOMEM;
     }
     fpu_area_init(v->arch->fpu);
-    v->xcr0 = 1;
+    /* The CPU's XSAVE is on, which programs of any kernel see: with SSE left out of XCR0 theirs would not keep it. */
+    v->xcr0 = 3;
     return 0;
 }
 

@@ -84,6 +84,7 @@ TEST(cpuid_policy)
     EXPECT(ext.d & (1u << 11));                 /* SYSCALL */
     EXPECT(!(ext.c & (1u << 2)));               /* SVM */
     EXPECT(!(ext.d & (1u << 26)));              /* 1 GiB pages */
+    EXPECT_EQ(one.c >> 27 & 1, one.c >> 26 & 1); /* OSXSAVE and XSAVE: a kernel uses it only if it is on */
     EXPECT_EQ(xen_cpuid(0xa, 0).a, 0);
     obs("leaf1_c", one.c);
     obs("leaf1_d", one.d);
@@ -278,6 +279,19 @@ TEST(msr_writes)
 
     for (i = 0; i < ARRAY_SIZE(list); i++)
         obs(list[i].name, wrmsr(list[i].msr, list[i].value));
+}
+
+/* Programs see OSXSAVE in the CPU, and so the dynamic linker saves with XSAVE what a function is given. */
+TEST(xsave_before_xsetbv)
+{
+    static _Alignas(64) uint8_t area[4096];
+    const uint64_t before = 0x0123456789abcdef;
+    uint64_t after = 0;
+
+    TRY("movq %1, %%xmm0; xsave64 %2; pxor %%xmm0, %%xmm0; xrstor64 %2; movq %%xmm0, %0",
+        : "=r"(after) : "r"(before), "m"(area), "a"(~0u), "d"(~0u) : "memory");
+    if (!trap_seen.count)
+        EXPECT_EQ(after, before);
 }
 
 TEST(xsetbv)
