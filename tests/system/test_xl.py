@@ -151,6 +151,12 @@ def test_affinity(dom0, guest):
     assert " ".join(rows[1][6:]) == "all / 0"
 
 
+def test_programs_keep_their_registers(dom0):
+    """The dynamic linker keeps what a function is given, in SSE registers too: by XSAVE, as it finds that switched on."""
+    assert dom0.out("python3 -c 'import math; print(math.log(10))'") == "2.302585092994046"
+    assert " xsave " in dom0.out("grep -m1 ^flags /proc/cpuinfo")
+
+
 def test_memory_is_true(dom0):
     """free_memory falls by what a guest takes and its overhead, and comes back."""
     free = dom0.free_memory()
