@@ -13,7 +13,7 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
-.PHONY: setup images micro run iso check check-quick system two-hosts release bench bench-check bench-baseline hostile bochs
+.PHONY: setup images micro run iso check check-quick system two-hosts release bench bench-check bench-baseline hostile bochs cycles
 
 setup:
 	@testbed/setup.sh
@@ -80,6 +80,11 @@ hostile:
 bochs:
 	@$(MAKE) --no-print-directory all micro
 	@KRYPTON_HV=$(HV) /usr/bin/python3 -B tests/guest/bochs.py
+
+# A few steps of this are in `make check`; SEED=N has the same ones again.
+CYCLES ?= 300
+cycles:
+	@CYCLES=$(CYCLES) SEED=$(SEED) $(PYTEST) -s tests/system/test_cycles.py
 
 iso: setup
 	@$(MAKE) --no-print-directory all images
