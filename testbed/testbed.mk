@@ -13,7 +13,7 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
-.PHONY: setup images micro run iso check check-quick system two-hosts release bench bench-check bench-baseline hostile bochs cycles
+.PHONY: setup images micro run iso check check-quick system two-hosts release bench bench-check bench-baseline hostile hostile-cases bochs cycles
 
 setup:
 	@testbed/setup.sh
@@ -75,6 +75,11 @@ CPUS    ?= 2
 hostile:
 	@$(MAKE) --no-print-directory all micro
 	@KRYPTON_HV=$(HV) /usr/bin/python3 -B tests/guest/test_hostile.py $(SECONDS) $(or $(SEED),$$(date +%s)) $(CPUS)
+
+# All hostile cases on 1, 2 and 4 CPUs: half an hour.
+hostile-cases:
+	@$(MAKE) --no-print-directory all micro
+	@HOSTILE_CPUS="1 2 4" $(PYTEST) -s tests/guest/test_hostile.py
 
 # Entry paths on a processor that faults where QEMU's does not.
 bochs:

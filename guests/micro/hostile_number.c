@@ -151,10 +151,10 @@ static long extents(unsigned int cmd, unsigned long n, unsigned int order)
 static long count_decrease(unsigned long n)   { return extents(XENMEM_decrease_reservation, n, 0); }
 
 /* A domU gets what its limit leaves, and gives it back. */
-static long count_populate(unsigned long n)
+static long populate(unsigned long n, unsigned int order)
 {
-    struct xen_memory_reservation r = { .domid = DOMID_SELF };
-    long got = extents(XENMEM_populate_physmap, n, 0);
+    struct xen_memory_reservation r = { .domid = DOMID_SELF, .extent_order = order };
+    long got = extents(XENMEM_populate_physmap, n, order);
 
     if (got <= 0)
         return got;
@@ -163,8 +163,10 @@ static long count_populate(unsigned long n)
     return hypercall(__HYPERVISOR_memory_op, XENMEM_decrease_reservation, &r) == got ? 0 : got;
 }
 
+static long count_populate(unsigned long n) { return populate(n, 0); }
+
 static long count_increase(unsigned long n)   { return extents(XENMEM_increase_reservation, n, 40); }
-static long order_populate(unsigned long n)   { return extents(XENMEM_populate_physmap, 1, (unsigned int)n); }
+static long order_populate(unsigned long n)   { return populate(1, (unsigned int)n); }
 static long order_decrease(unsigned long n)   { return extents(XENMEM_decrease_reservation, 1, (unsigned int)n); }
 
 static long count_exchange(unsigned long n)

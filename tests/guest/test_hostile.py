@@ -3,11 +3,14 @@
 the ABI says, and the hypervisor, the other vCPUs and the guest itself still work after each.
 
 Results that differ from Debian's Xen are justified in hostile_differences.txt (as differences.txt of compare.py).
-As a program it is the soak: test_hostile.py SECONDS [SEED [CPUS]], `make hostile SECONDS=600`.
+With more than one CPU each case also asks all others, which takes minutes: `make check` has one CPU, HOSTILE_CPUS="1 2 4" in
+the environment the others (make hostile-cases). As a program it is the soak: test_hostile.py SECONDS [SEED [CPUS]],
+`make hostile SECONDS=600`.
 """
 
 import collections
 import fnmatch
+import os
 import pathlib
 import re
 import sys
@@ -19,7 +22,8 @@ import micro
 
 DIFFERENCES = pathlib.Path(__file__).with_name("hostile_differences.txt")
 CASES_WANTED = 500
-LIMIT = 400
+LIMIT = 1500
+CPUS = [int(n) for n in os.environ.get("HOSTILE_CPUS", "1").split()]
 # Refused operations by the thousand need not be in the log.
 QUIET = "guest_loglvl=none"
 
@@ -60,7 +64,7 @@ def boots():
     return get
 
 
-@pytest.mark.parametrize("cpus", [1, 2, 4])
+@pytest.mark.parametrize("cpus", CPUS)
 def test_attacks(boots, capsys, cpus):
     boot = boots(cpus)
     text, passed, failed = table(boot)
@@ -77,9 +81,16 @@ def justified():
     return [line[0] for line in lines]
 
 
+def compared():
+    """The families, but those of registers: moving to SS under a breakpoint ends the guest itself on the reference."""
+    families = sorted(source.stem for source in micro.SOURCES.glob("hostile_*.c"))
+    assert len(families) > 10
+    return "+".join(f for f in families if f not in ("hostile_register", "hostile_soak"))
+
+
 def test_reference(boots):
-    here, patterns = boots(2), justified()
-    there = micro.boot("only=hostile", micro.TOP / "build/images/xen", cpus=2, vcpus=4, limit=LIMIT,
+    here, patterns = boots(1), justified()
+    there = micro.boot(f"only={compared()}", micro.TOP / "build/images/xen", cpus=1, vcpus=4, limit=LIMIT,
                        options=QUIET)
     assert there.finished, there.tail()
     different = [f"{name}: reference {result}, here {here.cases.get(name, ('-',))[0]}"
