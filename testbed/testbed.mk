@@ -13,7 +13,7 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
-.PHONY: setup images micro run iso check check-quick system two-hosts release bench bench-check bench-baseline hostile hostile-cases bochs cycles
+.PHONY: setup images micro run iso check check-quick system two-hosts libvirt release bench bench-check bench-baseline hostile hostile-cases bochs cycles
 
 setup:
 	@testbed/setup.sh
@@ -63,11 +63,17 @@ check-quick: setup
 # The tests of whole machines alone, on what is built; two machines at a time, each with the tests of one file.
 # Those of two hosts take two machines each, and long: they have a target of their own.
 system:
-	@$(PYTEST) -n 2 --dist loadfile $(TESTS) --ignore=$(TWO_HOSTS)
+	@$(PYTEST) -n 2 --dist loadfile $(TESTS) --ignore=$(TWO_HOSTS) --ignore=$(LIBVIRT)
 
 TWO_HOSTS := tests/system/test_two_hosts.py
+LIBVIRT   := tests/system/test_libvirt.py
 two-hosts:
 	@$(PYTEST) $(TWO_HOSTS)
+
+# On a dom0 with libvirt's packages: four minutes.
+libvirt: setup
+	@$(MAKE) --no-print-directory all images
+	@$(PYTEST) $(LIBVIRT)
 
 # Random operations of hostile guests for so long; the seed of a run is printed, and can be given again.
 SECONDS ?= 60
