@@ -5,9 +5,6 @@ import pytest
 
 from machine import GUEST
 
-# Its CPUs run in parallel: who writes a page while it is looked at, and when, is what this is about.
-MACHINE = {"threads": "multi"}
-
 # Files of known content, written anew all the time and read back, by many short processes on both vCPUs; and one that
 # nobody writes. /tmp/bad says what was wrong, /tmp/n0 and /tmp/n1 how often it was right.
 WORK = ("dd if=/dev/urandom of=/tmp/still bs=1M count=8 2>/dev/null; sha256sum /tmp/still >/tmp/still.sum; "
@@ -57,7 +54,7 @@ def test_live_migration(dom0, busy):
 
 def test_with_exit_roots(machine):
     """What the CPU has loaded is a copy of the shadow root."""
-    dom0 = machine(options="xpti=on", **MACHINE).boot()
+    dom0 = machine(options="xpti=on").boot()
     live(dom0, busy_guest(dom0), 2)
 
 
