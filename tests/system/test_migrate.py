@@ -64,7 +64,7 @@ def test_receiver_killed(dom0, busy):
     for mib in (40, 100):
         result = migrate(dom0, "busy", f'{{ head -c {mib}M; pkill -9 -f migrate-receive; }} | "$@"', check=False)
         assert result.status != 0
-        dom0.run("for d in $(xl list | awk 'NR > 1 && $1 != "Domain-0" && $1 != "busy" {print $2}'); do xl destroy $d; done")
+        dom0.run("for d in $(xl list | awk 'NR > 1 && $1 !~ /^(Domain-0|busy)$/ {print $2}'); do xl destroy $d; done")
         dom0.memory_back(free)
         right(busy)
     migrate(dom0, "busy")
