@@ -385,12 +385,14 @@ void frame_lock(struct frame *f)
     ASSERT(!(this_pcpu()->locks_held & ~((1u << LOCK_PT) - 1)));
     while (atomic_fetch_or(&f->type, TYPE_LOCKED) & TYPE_LOCKED)
         machine_relax();
-    this_pcpu()->locks_held |= 1u << LOCK_PT;
+    if (LOCK_CHECKS)
+        this_pcpu()->locks_held |= 1u << LOCK_PT;
 }
 
 void frame_unlock(struct frame *f)
 {
-    this_pcpu()->locks_held &= ~(1u << LOCK_PT);
+    if (LOCK_CHECKS)
+        this_pcpu()->locks_held &= ~(1u << LOCK_PT);
     atomic_fetch_and(&f->type, ~TYPE_LOCKED);
 }
 

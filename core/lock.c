@@ -13,12 +13,6 @@
 
 #include <stdatomic.h>
 
-#ifdef NDEBUG
-#define CHECKS false
-#else
-#define CHECKS true  /* what is held is noted, and the order checked */
-#endif
-
 #define TICKET_SERVED 0xffffu
 #define TICKET_NEXT   0x10000u
 
@@ -78,7 +72,7 @@ void lock(struct lock *l)
 
     ASSERT(!held_from(c, l->class));
     take(l, &c->lock_use[l->class]);
-    if (CHECKS)
+    if (LOCK_CHECKS)
         c->locks_held |= HELD(l->class);
 }
 
@@ -88,7 +82,7 @@ void lock_second(struct lock *l)
 
     ASSERT(held_from(c, l->class) == HELD(l->class) && !(c->locks_held & HELD_SECOND(l->class)));
     take(l, &c->lock_use[l->class]);
-    if (CHECKS)
+    if (LOCK_CHECKS)
         c->locks_held |= HELD_SECOND(l->class);
 }
 
@@ -102,7 +96,7 @@ bool trylock(struct lock *l)
                                                  memory_order_relaxed))
         return false;
     taken(&c->lock_use[l->class]);
-    if (CHECKS)
+    if (LOCK_CHECKS)
         c->locks_held |= c->locks_held & HELD(l->class) ? HELD_SECOND(l->class) : HELD(l->class);
     return true;
 }
@@ -113,7 +107,7 @@ void unlock(struct lock *l)
     uint32_t second = HELD_SECOND(l->class);
 
     ASSERT(lock_held(l) && (c->locks_held & HELD(l->class)));
-    if (CHECKS)
+    if (LOCK_CHECKS)
         c->locks_held &= ~(c->locks_held & second ? second : HELD(l->class));
     given(&c->lock_use[l->class]);
     /* Only the holder changes the low half, so it can't carry into the high half behind this test. */

@@ -30,6 +30,13 @@
     X(FRAMES,  "the frame allocator")                   \
     X(CONSOLE, "the log; last, so anyone may print")
 
+/* Is it noted what a CPU holds, and the order checked? */
+#ifdef NDEBUG
+#define LOCK_CHECKS false
+#else
+#define LOCK_CHECKS true
+#endif
+
 enum lock_class {
 #define X(name, what) LOCK_##name,
     LOCK_ORDER(X)
