@@ -193,15 +193,14 @@ long domctl_getvcpuextstate(struct hypercall *hc, struct domain *d, struct xen_d
 static bool xstate_valid(const struct domain *d, const uint64_t *buf)
 {
     const uint64_t *header = buf + (XSTATE_HEAD + XSAVE_HEADER) / sizeof(*buf);
-    uint64_t allowed = cpu_policy_xcr0(d->policy) | 3; /* x87 and SSE are always there */
+    uint64_t allowed = cpu_policy_xcr0(d->policy) | XCR0_LEGACY;
 
     for (unsigned i = 1; i < 8; i++)
         if (header[i])
             return false;
     if (buf[0] & 0xe0 && (buf[0] & 0xe6) != 0xe6) /* AVX-512: all of it, on top of AVX */
         return false;
-    return buf[0] & 1 && !(buf[0] & ~allowed) && !(buf[0] & 4 && !(buf[0] & 2)) &&
-           !(header[0] & ~(allowed | XCR0_LEGACY));
+    return buf[0] & 1 && !(buf[0] & ~allowed) && !(buf[0] & 4 && !(buf[0] & 2)) && !(header[0] & ~allowed);
 }
 
 static long set_xstate(struct hypercall *hc, struct vcpu *v, const uint64_t *buf, size_t size)
