@@ -3,9 +3,9 @@
 #ifndef X86_MM_H
 #define X86_MM_H
 
-#include "core/machine.h"
 #include "boot/parse/e820.h"
 #include "core/ids.h"
+#include "core/machine.h"
 
 /* The root that has only the hypervisor in it: what an idle CPU runs on, and whose slots 256-271 every guest root gets. */
 extern uint64_t *hv_root;

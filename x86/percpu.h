@@ -22,6 +22,7 @@ struct stack_top {
 };
 _Static_assert(sizeof(struct stack_top) - offsetof(struct stack_top, cpu) == CPU_WORD_TO_END && STACK_AREA_SIZE == CPU_AREA_SIZE,
                "machine_pcpu() reads it");
+_Static_assert(RAM_VA == DIRECT_VA, "machine_ram() adds it");
 _Static_assert((STACK_AREA_SIZE - sizeof(struct stack_top) + offsetof(struct stack_top, self)) % 16 == 0, "the CPU aligns its frame");
 
 struct tss {
