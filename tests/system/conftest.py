@@ -26,7 +26,7 @@ def pytest_runtest_makereport(item, call):
     setattr(item, f"report_{report.when}", report)
     if report.failed:
         for machine in getattr(item, "machines", []):
-            report.sections.append((f"end of {machine.log}", machine.log_tail()))
+            report.sections.append((f"end of {machine.log}", machine.log_tail(400)))     # with what examine() asked
 
 
 def failed(node):

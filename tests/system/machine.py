@@ -296,7 +296,7 @@ class Machine(Console):
             self.child.close(force=True)
             self.child.logfile_read.close()
 
-    def log_tail(self, lines=400):
+    def log_tail(self, lines=80):
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         return "\n".join(text.replace("\r", "").split("\n")[-lines:])
 
