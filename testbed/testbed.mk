@@ -32,13 +32,13 @@ release:
 	@$(MAKE) --no-print-directory DEBUG=0 OUT=$(OUT)/release all
 
 bench: setup release micro images
-	@testbed/bench
+	@/usr/bin/python3 -B tests/guest/bench.py
 
 bench-check: release micro
-	@testbed/bench --check
+	@/usr/bin/python3 -B tests/guest/bench.py --check
 
 bench-baseline: release micro
-	@testbed/bench --baseline
+	@/usr/bin/python3 -B tests/guest/bench.py --baseline
 
 run: setup
 	@$(MAKE) --no-print-directory $(JOBS) all

@@ -80,13 +80,14 @@ def build():
         subprocess.run(["make", "-s", "-C", SOURCES], check=True)
 
 
-def boot(args="", hypervisor=None, until=None, limit=LIMIT, cpu=CPU, cpus=1, vcpus=2, options=""):
-    """One machine from power on to its end, or to a line matching `until`; then it is ended. Gives a Boot."""
+def boot(args="", hypervisor=None, until=None, limit=LIMIT, cpu=CPU, cpus=1, vcpus=2, options="", qemu=()):
+    """One machine from power on to its end, or to a line matching `until`; then it is ended. options: more of the hypervisor's,
+    qemu: more of QEMU's. Gives a Boot."""
     need("qemu-system-x86_64")
     command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", cpu, "-smp", str(cpus), "-m", "512",
                "-display", "none", "-nodefaults", "-serial", "stdio", "-no-reboot",
                "-kernel", str(hypervisor or HYPERVISOR), "-append", COMMAND_LINE + f" dom0_max_vcpus={vcpus} {options}",
-               "-initrd", f"{GUEST} {args}"]
+               "-initrd", f"{GUEST} {args}", *qemu]
     machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     text, end = b"", time.monotonic() + limit
     try:

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """What operations cost a guest, in instructions: Krypton beside Debian's Xen, in the same machine and the same run.
 
@@ -11,14 +11,13 @@ import argparse
 import csv
 import pathlib
 import re
-import subprocess
 import sys
 
-TOP = pathlib.Path(__file__).resolve().parents[1]
-GUEST = TOP / "build/guests/micro/micro"
-KRYPTON = TOP / "build/release/krypton"
-XEN = TOP / "build/images/xen"
-BASELINE = TOP / "tests/bench/baseline.csv"
+import micro
+
+KRYPTON = micro.TOP / "build/release/krypton"
+XEN = micro.TOP / "build/images/xen"
+BASELINE = micro.TOP / "tests/bench/baseline.csv"
 GROWTH = 1.05       # a row may cost so much of its baseline
 LIMIT = 600         # seconds of wall time for one run
 
@@ -40,17 +39,13 @@ TARGETS = [
 
 def run(hypervisor):
     """{row: instructions} of one run."""
-    command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu",
-               "EPYC,-smap,-monitor", "-smp", "1", "-m", "512", "-display", "none", "-nodefaults", "-serial", "stdio",
-               "-no-reboot", "-kernel", str(hypervisor), "-append",
-               "console=com1 com1=115200,8n1 dom0_mem=64M,max:64M dom0_max_vcpus=1 loglvl=error guest_loglvl=error",
-               "-initrd", f"{GUEST} bench=all"]
-    text = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT,
-                          check=False).stdout.decode(errors="replace").replace("\r", "")
+    boot = micro.boot("bench=all", hypervisor, limit=LIMIT, vcpus=1, options="loglvl=error guest_loglvl=error",
+                      qemu=("-icount", "shift=0,sleep=off"))
+    text = "\n".join(boot.lines)
     rows = {name: int(value) for name, value in re.findall(r"^bench (\w+\.\w+) (\d+)$", text, re.M)}
     bad = re.findall(r"^bench failed.*$", text, re.M)
     if bad or "bench end" not in text:
-        sys.exit(f"bench: the guest did not finish on {hypervisor}: {bad}\n" + "\n".join(text.split("\n")[-25:]))
+        sys.exit(f"bench: the guest did not finish on {hypervisor}: {bad}\n{boot.tail()}")
     return rows
 
 
@@ -92,9 +87,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="Krypton alone, against tests/bench/baseline.csv")
     parser.add_argument("--baseline", action="store_true", help="writes that file anew")
-    parser.add_argument("--csv", type=pathlib.Path, default=TOP / "build/bench.csv", help="where the table goes (%(default)s)")
+    parser.add_argument("--csv", type=pathlib.Path, default=micro.TOP / "build/bench.csv", help="where the table goes (%(default)s)")
     options = parser.parse_args()
-    for path, how in ((GUEST, "make micro"), (KRYPTON, "make release"), (XEN, "make images")):
+    for path, how in ((micro.GUEST, "make micro"), (KRYPTON, "make release"), (XEN, "make images")):
         if not path.exists() and not (path == XEN and (options.check or options.baseline)):
             sys.exit(f"bench: no {path}: {how}")
     if options.check:
