@@ -22,7 +22,6 @@ images: setup
 	@testbed/build-dom0
 	@testbed/build-debian
 	@testbed/build-oracle
-	@testbed/build-layer libvirt
 
 micro:
 	@$(MAKE) --no-print-directory -C guests/micro
@@ -76,6 +75,7 @@ two-hosts:
 # On a dom0 with libvirt's packages: four minutes.
 libvirt: setup
 	@$(MAKE) --no-print-directory all images
+	@testbed/build-layer libvirt
 	@$(PYTEST) $(LIBVIRT)
 
 # Random operations of hostile guests for so long; the seed of a run is printed, and can be given again.
