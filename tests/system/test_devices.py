@@ -14,7 +14,7 @@ def write_and_read_back(guest, device):
     guest.run("dd if=/dev/urandom of=/tmp/data bs=1M count=64 2>/dev/null", timeout=BIG)
     written = guest.out("sha256sum < /tmp/data", timeout=BIG)
     guest.run(f"dd if=/tmp/data of={device} bs=1M conv=fsync 2>/dev/null", timeout=BIG)
-    guest.run("echo 7 > /proc/sys/vm/drop_caches")
+    guest.run("echo 3 > /proc/sys/vm/drop_caches")
     assert guest.out(f"dd if={device} bs=1M count=64 2>/dev/null | sha256sum", timeout=BIG) == written
     return written.split()[0]
 
