@@ -95,10 +95,10 @@ bochs:
 	@$(MAKE) --no-print-directory all micro
 	@KRYPTON_HV=$(HV) /usr/bin/python3 -B tests/guest/bochs.py
 
-# A few steps of this are in `make check`; SEED=N has the same ones again.
+# `make check` has the first few steps of seed 1. The seed of a run is printed, and can be given again.
 CYCLES ?= 300
 cycles:
-	@CYCLES=$(CYCLES) SEED=$(SEED) $(PYTEST) -s tests/system/test_cycles.py
+	@CYCLES=$(CYCLES) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -s tests/system/test_cycles.py
 
 iso: setup
 	@$(MAKE) --no-print-directory all images

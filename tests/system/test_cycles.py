@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A guest lives through a random sequence of what an administrator does, and loses nothing; the host is then as it was.
 
-In the environment: CYCLES=N, how many steps; SEED=N, to have the same ones again.
+In the environment: CYCLES=N, how many steps; SEED=N, which.
 """
 
 import os
@@ -17,7 +17,7 @@ from test_migrate import migrate
 FILES = pathlib.Path(__file__).with_name("files")
 MACHINE = {"files": [FILES / name for name in ("guest-check", "guest-cycles-work", "host-state")]}
 CYCLES = int(os.environ.get("CYCLES") or "8")
-SEED = int(os.environ.get("SEED") or random.randrange(1 << 32))
+SEED = int(os.environ.get("SEED") or "1")
 TOGETHER = 25   # steps of one guest; then the host is looked at without guests
 SIZES = (96, 112, 128, 144)     # MiB; the last is the most that it may have
 SAVED = "/root/g.save"
