@@ -139,7 +139,7 @@ static int check_context(const struct vcpu_guest_context *c)
         !va_canonical(c->syscall_callback_eip) || !va_canonical(c->fs_base) || !va_canonical(c->gs_base_kernel) ||
         !va_canonical(c->gs_base_user) || !va_canonical(c->user_regs.rip))
         return -EINVAL;
-    if (c->gdt_ents > GDT_GUEST_ENTRIES || c->ldt_ents > 8192 || !c->ctrlreg[3])
+    if (c->gdt_ents > GDT_GUEST_ENTRIES || (c->ldt_ents && !vcpu_ldt_fits(c->ldt_base, c->ldt_ents)) || !c->ctrlreg[3])
         return -EINVAL;
     return check_dr7(c->debugreg[7] & 0xffffffffull);
 }
@@ -153,7 +153,7 @@ static int take_memory(struct vcpu *v, const struct vcpu_guest_context *c)
         rc = pt_set_root(v, maddr_mfn(c->ctrlreg[1]), true);
     if (rc == 0)
         rc = vcpu_set_gdt(v, c->gdt_frames, (unsigned)c->gdt_ents);
-    return rc;
+    return rc ? rc : vcpu_set_ldt(v, c->ldt_ents ? c->ldt_base : 0, (unsigned)c->ldt_ents);
 }
 
 static void take_registers(struct vcpu *v, const struct vcpu_guest_context *c)
@@ -211,7 +211,6 @@ int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)
         machine_fpu_set(v, &c->fpu_ctxt, sizeof(c->fpu_ctxt));
     if (v->id == 0)
         v->domain->vm_assist |= (uint32_t)c->vm_assist & 0x2fu;
-    v->ldt_va = c->ldt_base;
     v->initialised = true;
     return 0;
 }

@@ -58,11 +58,16 @@ static bool ldt_page(struct vcpu *v, uint64_t va, mfn_t *out)
     return true;
 }
 
+bool vcpu_ldt_fits(uint64_t va, uint64_t ents)
+{
+    return ents <= 8192 && !(va & (PAGE_SIZE - 1)) && va_range_guest(va, ents * 8);
+}
+
 int vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned ents)
 {
     mfn_t new[LDT_PAGES], old[LDT_PAGES];
 
-    if (ents > 8192 || (va & (PAGE_SIZE - 1)) || !va_range_guest(va, ents * 8ul))
+    if (!vcpu_ldt_fits(va, ents))
         return -EINVAL;
     for (unsigned i = 0; i < LDT_PAGES; i++)
         new[i] = MFN_NONE;
@@ -76,7 +81,8 @@ int vcpu_set_ldt(struct vcpu *v, uint64_t va, unsigned ents)
     }
     v->ldt_va = va;
     v->ldt_ents = ents;
-    machine_load_ldt(v);
+    if (v == current_vcpu())
+        machine_load_ldt(v);
     put_all(old, LDT_PAGES);
     return 0;
 }

@@ -12,7 +12,7 @@
 
 #include <xen/domctl.h>
 
-enum { ARGS = 5, AREA = 6 };
+enum { ARGS = 5, AREA = 6, LDT = 7 };
 #define VA(page) ((uint64_t)(page) << PAGE_SHIFT)
 
 static struct guest a;
@@ -57,9 +57,38 @@ static void the_area_has_no_more_than_was_ever_enabled(void **state)
     hosted_check();
 }
 
+/* Who is restored has its LDT again: its selectors may be in use. */
+static void a_context_has_the_ldt(void **state)
+{
+    static struct vcpu_guest_context c;
+
+    guest_start(&a, 7);
+    host_run(control.v);
+    assert_int_equal(pt_set(a.v, a.m[3], LDT, a.m[LDT].n << PAGE_SHIFT | PTE_P | PTE_US, a.d, a.d, false), 0);
+    vcpu_get_context(a.v, &c);
+    assert_int_equal(c.ldt_ents, 0);
+    c.ldt_base = VA(LDT);
+    c.ldt_ents = 512;
+    assert_int_equal(vcpu_set_context(a.v, &c), 0);
+    assert_true(mfn_same(a.v->ldt[0], a.m[LDT]));
+    vcpu_get_context(a.v, &c);
+    assert_int_equal(c.ldt_base, VA(LDT));
+    assert_int_equal(c.ldt_ents, 512);
+    c.ldt_base++;
+    assert_int_equal(vcpu_set_context(a.v, &c), -EINVAL);
+    c.ldt_ents = 8193;
+    assert_int_equal(vcpu_set_context(a.v, &c), -EINVAL);
+    assert_true(mfn_same(a.v->ldt[0], a.m[LDT]));
+    c.ldt_ents = 0; /* the base says nothing then */
+    assert_int_equal(vcpu_set_context(a.v, &c), 0);
+    assert_true(mfn_same(a.v->ldt[0], MFN_NONE));
+    hosted_check();
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(the_area_has_no_more_than_was_ever_enabled) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(the_area_has_no_more_than_was_ever_enabled),
+                                        cmocka_unit_test(a_context_has_the_ldt) };
 
     return cmocka_run_group_tests(tests, setup, NULL);
 }
