@@ -116,7 +116,7 @@ void machine_clear_selectors(struct vcpu *v);
 /* Loads user gs; false (and null) if the selector does not load. */
 bool machine_set_gs(struct vcpu *v, uint16_t sel);
 
-/* v->cr0, v->xcr0 or v->dr[] of the current vCPU changed. */
+/* v->cr0, v->cr4, v->xcr0 or v->dr[] of the current vCPU changed. */
 void machine_load_control(struct vcpu *v);
 
 /* The current vCPU's root, GDT or LDT changed: load the new ones. */

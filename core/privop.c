@@ -15,9 +15,8 @@
 #include "x86/model/emulate.h"
 #include "x86/model/msr.h"
 #include "x86/model/pte.h"
+#include "x86/model/regs.h"
 
-#define CR4_GUEST_SETTABLE ((1u << 2) | (1u << 3) | (1u << 16) | (1u << 18)) /* TSD, DE, FSGSBASE, OSXSAVE */
-#define CR4_OSXSAVE (1u << 18)
 #define CR0_TS 8ull
 #define CR0_GUEST 0x80050033ull /* PG AM WP NE ET MP PE: what a PV guest sees set */
 #define STRING_BUDGET 64u
@@ -194,7 +193,8 @@ static bool write_cr(void *c, unsigned nr, uint64_t val, struct emul_fault *f)
     case 3:
         return write_cr3(v, val, f);
     case 4:
-        v->cr4 = val & CR4_GUEST_SETTABLE;
+        v->cr4 = vcpu_cr4(v, val);
+        machine_load_control(v);
         return true;
     default:
         return false;

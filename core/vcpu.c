@@ -15,9 +15,12 @@
 #include "core/vcpu_tables.h"
 #include "lib/errno.h"
 #include "lib/string.h"
+#include "x86/model/cpuid.h"
 #include "x86/model/pte.h"
+#include "x86/model/regs.h"
 
 #include <stdatomic.h>
+#include <xen/arch-x86/cpufeatureset.h>
 
 #define DR6_FIXED 0xffff0ff0ull
 #define DR7_FIXED 0x400ull
@@ -129,6 +132,15 @@ int vcpu_set_debugreg(struct vcpu *v, unsigned nr, uint64_t value)
     return 0;
 }
 
+uint32_t vcpu_cr4(const struct vcpu *v, uint64_t value)
+{
+    uint32_t settable = CR4_TSD | CR4_DE | CR4_OSXSAVE;
+
+    if (cpu_policy_has(v->domain->policy, XEN_X86_FEATURE_FSGSBASE))
+        settable |= CR4_FSGSBASE;
+    return (uint32_t)value & settable;
+}
+
 /* ---- Context ---- */
 
 static struct callback callback(uint64_t va, bool mask) { return (struct callback){ va, mask }; }
@@ -179,7 +191,7 @@ static void take_registers(struct vcpu *v, const struct vcpu_guest_context *c)
     v->kernel_mode = !!(c->flags & VGCF_in_kernel);
     v->iopl = (unsigned)(c->user_regs.rflags >> 12) & 3; /* the real one stays 0: core/privop.c grants by it */
     v->cr0 = c->ctrlreg[0] & 8;
-    v->cr4 = (uint32_t)c->ctrlreg[4] & 0x5000c;
+    v->cr4 = vcpu_cr4(v, c->ctrlreg[4]);
 }
 
 int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c)

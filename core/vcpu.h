@@ -151,6 +151,9 @@ int vcpu_poll(struct vcpu *v, const uint32_t *ports, unsigned n, uint64_t until)
 uint64_t vcpu_get_debugreg(struct vcpu *v, unsigned nr);
 int vcpu_set_debugreg(struct vcpu *v, unsigned nr, uint64_t value);
 
+/* What of a value for CR4 the guest gets: the bits that are its own, and that its CPU policy has. */
+uint32_t vcpu_cr4(const struct vcpu *v, uint64_t value);
+
 /* Context of VCPUOP_initialise and XEN_DOMCTL_setvcpucontext: checks everything, then takes it. 0 or an errno. */
 int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);

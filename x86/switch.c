@@ -168,8 +168,18 @@ static void apply_cr0_ts(struct vcpu *v)
         clts();
 }
 
+/* The guest's instructions on FS and GS base fault unless its kernel, which has to switch them, knows of them. */
+static void load_cr4(const struct vcpu *v)
+{
+    uint64_t cr4 = read_cr4(), wanted = (cr4 & ~(uint64_t)CR4_FSGSBASE) | (v->cr4 & CR4_FSGSBASE);
+
+    if (unlikely(cr4 != wanted))
+        write_cr4(wanted);
+}
+
 void machine_load_control(struct vcpu *v)
 {
+    load_cr4(v);
     fpu_set_xcr0(v->xcr0);
     load_debug(v);
     apply_cr0_ts(v);
@@ -274,6 +284,7 @@ static void enter(struct x86_pcpu *c, struct vcpu *next)
     fpu_load(next->arch->fpu, next->xcr0);
     if (next->dr[7] & 0xff)
         load_debug(next);
+    load_cr4(next);
     apply_cr0_ts(next);
 }
 

@@ -37,7 +37,7 @@ static const uint16_t for_all[] = {
 
 /* For every guest whose configuration asks. */
 static const uint16_t on_request[] = {
-    F(APIC), F(ITSC), F(RDPID), F(HLE), F(RTM), F(MOVDIRI), F(MOVDIR64B), F(TSXLDTRK),
+    F(APIC), F(ITSC), F(RDPID), F(FSGSBASE), F(HLE), F(RTM), F(MOVDIRI), F(MOVDIR64B), F(TSXLDTRK),
     F(AVX512_VP2INTERSECT), F(IBPB),
 };
 

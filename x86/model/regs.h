@@ -56,6 +56,12 @@ CPU_REGS_SAME(ss);
 static_assert(offsetof(struct cpu_user_regs, es) == sizeof(struct cpu_regs),
               "the frame ends where the ABI goes on with es");
 
+/* CR4 bits that a PV guest may set. */
+#define CR4_TSD          (1u << 2)
+#define CR4_DE           (1u << 3)
+#define CR4_FSGSBASE     (1u << 16)
+#define CR4_OSXSAVE      (1u << 18)
+
 /* RFLAGS bits. */
 #define X86_EFLAGS_CF    (1ul << 0)
 #define X86_EFLAGS_MBS   (1ul << 1)     /* always one */
