@@ -13,7 +13,7 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
-.PHONY: setup images micro run iso check check-quick system two-hosts libvirt release bench bench-check bench-baseline hostile hostile-cases bochs cycles
+.PHONY: setup images micro run iso check check-quick system two-hosts libvirt release bench bench-check bench-baseline hostile hostile-cases bochs cycles stream-faults
 
 setup:
 	@testbed/setup.sh
@@ -63,11 +63,11 @@ check-quick: setup
 UNSEEN := --deselect tests/system/test_migrate.py::test_receiver_killed
 
 # The tests of whole machines alone, on what is built; two machines at a time, each with the tests of one file.
-# Those of two hosts take two machines each, and long: they have a target of their own.
+# Those of two hosts take two machines each, and long: they have a target of their own. So has libvirt.
 system:
-	@$(PYTEST) -n 2 --dist loadfile $(TESTS) --ignore=$(TWO_HOSTS) --ignore=$(LIBVIRT) $(UNSEEN)
+	@$(PYTEST) -n 2 --dist loadfile $(TESTS) $(TWO_HOSTS:%=--ignore=%) --ignore=$(LIBVIRT) $(UNSEEN)
 
-TWO_HOSTS := tests/system/test_two_hosts.py
+TWO_HOSTS := tests/system/test_two_hosts.py tests/system/test_cross_restore.py
 LIBVIRT   := tests/system/test_libvirt.py
 two-hosts:
 	@$(PYTEST) $(TWO_HOSTS)
@@ -99,6 +99,10 @@ bochs:
 CYCLES ?= 300
 cycles:
 	@CYCLES=$(CYCLES) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -s tests/system/test_cycles.py
+
+# How many bytes of a saved image are changed, one in each restore; SEED=N repeats a run.
+stream-faults:
+	@$(PYTEST) -s tests/system/test_stream_faults.py
 
 iso: setup
 	@$(MAKE) --no-print-directory all images
