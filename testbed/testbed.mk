@@ -2,7 +2,8 @@
 #   make run           everything, then a machine with one guest on this terminal
 #   make check         everything, then every test
 #   make check-quick   unit tests and one boot
-#   make bench         what operations cost, beside Debian's Xen (make bench-check: alone, against tests/bench/baseline.csv)
+#   make bench         what operations cost, beside Debian's Xen: of the hypervisor, then of a stock kernel in it
+#                      (make bench-check: the first alone, against tests/bench/baseline.csv)
 #   make iso           build/krypton.iso, a GRUB CD (multiboot 2)
 # HV=FILE runs another hypervisor in the place of build/krypton; TESTS=... narrows the system tests.
 
@@ -13,7 +14,7 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
-.PHONY: setup images micro run iso check check-quick system two-hosts libvirt release bench bench-check bench-baseline hostile hostile-cases bochs cycles stream-faults
+.PHONY: setup images micro macro run iso check check-quick system two-hosts libvirt release bench bench-check bench-baseline hostile hostile-cases bochs cycles stream-faults
 
 setup:
 	@testbed/setup.sh
@@ -26,12 +27,16 @@ images: setup
 micro:
 	@$(MAKE) --no-print-directory -C guests/micro
 
+macro:
+	@$(MAKE) --no-print-directory -C guests/macro
+
 # As users have it: without the checks of order and assertions that tests want.
 release:
 	@$(MAKE) --no-print-directory DEBUG=0 OUT=$(OUT)/release all
 
-bench: setup release micro images
+bench: setup release micro macro images
 	@/usr/bin/python3 -B tests/guest/bench.py
+	@/usr/bin/python3 -B tests/guest/bench_macro.py
 
 bench-check: release micro
 	@/usr/bin/python3 -B tests/guest/bench.py --check

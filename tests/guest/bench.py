@@ -40,7 +40,7 @@ TARGETS = [
 def run(hypervisor):
     """{row: instructions} of one run."""
     boot = micro.boot("bench=all", hypervisor, limit=LIMIT, vcpus=1, options="loglvl=error guest_loglvl=error",
-                      qemu=("-icount", "shift=0,sleep=off"))
+                      more=("-icount", "shift=0,sleep=off"))
     text = "\n".join(boot.lines)
     rows = {name: int(value) for name, value in re.findall(r"^bench (\w+\.\w+) (\d+)$", text, re.M)}
     bad = re.findall(r"^bench failed.*$", text, re.M)

@@ -80,14 +80,15 @@ def build():
         subprocess.run(["make", "-s", "-C", SOURCES], check=True)
 
 
-def boot(args="", hypervisor=None, until=None, limit=LIMIT, cpu=CPU, cpus=1, vcpus=2, options="", qemu=()):
-    """One machine from power on to its end, or to a line matching `until`; then it is ended. options: more of the hypervisor's,
-    qemu: more of QEMU's. Gives a Boot."""
+def qemu(*options, cpu=CPU, cpus=1, memory=512):
+    """QEMU's command line, without a kernel; the serial port is its standard output."""
     need("qemu-system-x86_64")
-    command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", cpu, "-smp", str(cpus), "-m", "512",
-               "-display", "none", "-nodefaults", "-serial", "stdio", "-no-reboot",
-               "-kernel", str(hypervisor or HYPERVISOR), "-append", COMMAND_LINE + f" dom0_max_vcpus={vcpus} {options}",
-               "-initrd", f"{GUEST} {args}", *qemu]
+    return ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", cpu, "-smp", str(cpus), "-m", str(memory),
+            "-display", "none", "-nodefaults", "-serial", "stdio", "-no-reboot", *options]
+
+
+def watch(command, until=None, limit=LIMIT):
+    """One machine from power on to its end, or to a line matching `until`; then it is ended. Gives a Boot."""
     machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     text, end = b"", time.monotonic() + limit
     try:
@@ -106,6 +107,12 @@ def boot(args="", hypervisor=None, until=None, limit=LIMIT, cpu=CPU, cpus=1, vcp
         machine.kill()
         machine.wait()
     return Boot(text.decode(errors="replace").replace("\r", "").split("\n"))
+
+
+def boot(args="", hypervisor=None, until=None, limit=LIMIT, cpu=CPU, cpus=1, vcpus=2, options="", more=()):
+    """The micro guest as dom0. options: more of the hypervisor's, more: of QEMU's."""
+    return watch(qemu("-kernel", str(hypervisor or HYPERVISOR), "-append", COMMAND_LINE + f" dom0_max_vcpus={vcpus} {options}",
+                      "-initrd", f"{GUEST} {args}", *more, cpu=cpu, cpus=cpus), until, limit)
 
 
 def families():
