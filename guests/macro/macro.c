@@ -5,6 +5,7 @@
  * Under QEMU's instruction counting the time stamp counter is the number of instructions executed. A row is the least of
  * many samples, which leaves out those that a timer fell into. Prints `bench macro.ROW COST` for each and `bench end`,
  * and resets the machine. The same file runs natively and as dom0 of a hypervisor; see tests/guest/bench_macro.py.
+ * On the kernel's command line (which becomes the environment): row=ROW for one alone, samples=N for that many of it.
  */
 
 #define _GNU_SOURCE
@@ -293,15 +294,20 @@ static void set_up(void)
 
 int main(int count, char **arguments)
 {
+    const char *only, *samples;
     uint64_t nothing;
     size_t i;
 
     if (count > 1 && !strcmp(arguments[1], "exit"))
         return 0;
+    only = getenv("row");
+    samples = getenv("samples");
     set_up();
     nothing = least(op_nothing, NULL, 200);
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        printf("bench macro.%s %lu\n", rows[i].name, least(rows[i].op, rows[i].before, rows[i].samples) - nothing);
+        if (!only || !strcmp(only, rows[i].name))
+            printf("bench macro.%s %lu\n", rows[i].name,
+                   least(rows[i].op, rows[i].before, samples ? (unsigned int)atoi(samples) : rows[i].samples) - nothing);
     printf("bench end\n");
     reboot(RB_AUTOBOOT);
     return 1;

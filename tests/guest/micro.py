@@ -97,6 +97,7 @@ def watch(command, until=None, limit=LIMIT):
                 continue
             data = os.read(machine.stdout.fileno(), 65536)
             if not data:
+                machine.wait(LIMIT)
                 break
             text += data
             if until and re.search(until.encode(), text):

@@ -1,0 +1,70 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Where a row of bench_macro.py spends its instructions in the hypervisor, by function; see tests/bench/profile.c.
+
+Two runs, one with more samples of the row than the other: what the difference counts is the row's alone.
+"""
+
+import argparse
+import bisect
+import collections
+import subprocess
+import sys
+
+import bench_macro
+import micro
+
+PLUGIN = micro.TOP / "build/profile.so"
+SYMBOLS = micro.TOP / "build/release/krypton-syms"
+FEW = 20
+
+
+def functions():
+    """(addresses, names) of the hypervisor's code, sorted."""
+    lines = subprocess.run(["nm", SYMBOLS], capture_output=True, text=True, check=True).stdout.split("\n")
+    known = sorted((int(line.split()[0], 16), line.split()[2]) for line in lines if line.split()[1:2] in (["t"], ["T"]))
+    return [address for address, _ in known], [name for _, name in known]
+
+
+def count(row, samples, end):
+    """{block: instructions} of one run."""
+    out = PLUGIN.with_suffix(".txt")
+    out.unlink(missing_ok=True)
+    kernel, append, initrd = bench_macro.boots()["Krypton"][1::2]
+    kernel_line, initrd_file = initrd.rsplit(",", 1)
+    machine = micro.qemu("-kernel", kernel, "-append", append, "-initrd", f"{kernel_line} row={row} samples={samples},{initrd_file}",
+                         "-icount", "shift=0,sleep=off", "-plugin", f"{PLUGIN},out={out},from=ffff820000200000,to={end:x}")
+    boot = micro.watch(machine, limit=bench_macro.LIMIT)
+    if not boot.says("^bench end"):
+        sys.exit(f"profile: the program did not finish:\n{boot.tail()}")
+    if not boot.says(rf"^bench macro\.{row} "):
+        sys.exit(f"profile: no row {row}: see tests/guest/bench_macro.py")
+    counts = collections.Counter()
+    for line in out.read_text().split("\n")[:-1]:
+        address, instructions = line.split()
+        counts[int(address, 16)] += int(instructions)
+    return counts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("row", help="of bench_macro.py, without macro.")
+    parser.add_argument("--samples", type=int, default=200, help="how many the row is the mean of (%(default)s)")
+    parser.add_argument("--top", type=int, default=40, help="functions to print (%(default)s)")
+    options = parser.parse_args()
+    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", PLUGIN,
+                    micro.TOP / "tests/bench/profile.c"], check=True)
+    addresses, names = functions()
+    many = count(options.row, FEW + options.samples, addresses[-1] + 1)
+    many.subtract(count(options.row, FEW, addresses[-1] + 1))
+    by_function = collections.Counter()
+    for address, instructions in many.items():
+        by_function[names[bisect.bisect(addresses, address) - 1]] += instructions
+    whole = sum(by_function.values())
+    print(f"{whole / options.samples:>10.0f}  in the hypervisor for each macro.{options.row}")
+    for name, instructions in by_function.most_common(options.top):
+        print(f"{instructions / options.samples:>10.1f} {instructions / whole:>6.1%}  {name}")
+
+
+if __name__ == "__main__":
+    main()
