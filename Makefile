@@ -21,7 +21,7 @@ endif
 
 IMAGE_CFLAGS := $(CORE_CFLAGS) -Ix86/inline -ffreestanding -fno-builtin-printf -nostdlib -fpie -include x86/hidden.h -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-jump-tables -fno-strict-aliasing \
-	-fcf-protection=none -MMD -MP
+	-fcf-protection=none -ffile-prefix-map=$(CURDIR)=. -MMD -MP
 
 # What builds both ways, and what only the image has.
 CORE_SRC  := $(wildcard core/*.c abi/*.c x86/model/*.c)
@@ -66,7 +66,7 @@ $(OUT)/krypton: $(OUT)/krypton-syms
 
 -include $(IMAGE_OBJ:.o=.d)
 
-include $(wildcard host/host.mk tests/tests.mk testbed/testbed.mk)
+include $(wildcard host/host.mk tests/tests.mk testbed/testbed.mk packaging/packaging.mk)
 
 clean:
 	rm -rf $(OUT)/image $(OUT)/hosted $(OUT)/krypton $(OUT)/krypton-syms

@@ -15,6 +15,7 @@
 #include "boot/parse/multiboot.h"
 #include "boot/parse/unpack.h"
 #include "boot/unpack_shim.h"
+#include "core/console.h"
 #include "core/debug.h"
 #include "core/domain.h"
 #include "core/frame.h"
@@ -261,10 +262,11 @@ static void second_stage(void)
     params_register(&options);
     xpti_check();
     make_machine_map();
+    console_switch_by(options.switch_char, options.input_stays);
     serial_start_input();
     build_dom0();
     hv_log(LOG_INFO, "%lu MiB are free", frames_free_count() >> 8);
-    hv_log(LOG_ERR, "Starting dom0; three times Ctrl-A switches console input");
+    hv_log(LOG_ERR, "Starting dom0; three times Ctrl-%c switches console input", options.switch_char - 'a' + 'A');
     vcpu_pause_clear(dom0->vcpu[0], PAUSE_DOWN);
     dom0->ctl_pause_count = 0;
     dom0->was_unpaused = true;

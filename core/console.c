@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The console's two ways: a ring of what was typed for dom0, with the switch (Ctrl-A three times) to the
- * debug keys and back; and lines that guests print before they have a console of their own.
+ * The console's two ways: a ring of what was typed for dom0, with the switch (Ctrl-A, or another, three times) to
+ * the debug keys and back; and lines that guests print before they have a console of their own.
  *
  * Typed characters that find the ring full are lost, as on a UART nobody reads.
  */
@@ -17,7 +17,6 @@
 #include "lib/string.h"
 
 #define RING          1024u /* power of two */
-#define SWITCH_CHAR   '\x01'
 #define SWITCH_COUNT  3u
 #define GUEST_WINDOW  SEC(5)
 #define GUEST_LINES   400u  /* a guest may print in one window */
@@ -25,8 +24,20 @@
 static struct lock input_lock = LOCK_INIT(CONSOLE);
 static char ring[RING];
 static uint32_t head, tail;   /* written, read: differ by at most RING */
-static unsigned switches;     /* Ctrl-A seen in a row */
+static char switch_letter = 'a'; /* with Ctrl; set before there is input */
+static unsigned switches;     /* of them seen in a row */
 static bool to_hypervisor;
+
+static bool is_switch(char c)
+{
+    return c == (switch_letter & 0x1f);
+}
+
+void console_switch_by(char letter, bool input_stays)
+{
+    switch_letter = letter;
+    to_hypervisor = input_stays;
+}
 
 static void put(char c)
 {
@@ -39,13 +50,13 @@ static void put(char c)
 /* True if c was part of a completed switch. */
 static bool switched(char c)
 {
-    switches = c == SWITCH_CHAR ? switches + 1 : 0;
+    switches = is_switch(c) ? switches + 1 : 0;
     if (switches < SWITCH_COUNT)
         return false;
     switches = 0;
     to_hypervisor = !to_hypervisor;
-    hv_log(LOG_ERR, "console input goes to %s now; Ctrl-A three times changes that",
-           to_hypervisor ? "the hypervisor (h: help)" : "dom0");
+    hv_log(LOG_ERR, "console input goes to %s now; Ctrl-%c three times changes that",
+           to_hypervisor ? "the hypervisor (h: help)" : "dom0", switch_letter - 'a' + 'A');
     return true;
 }
 
@@ -54,7 +65,7 @@ void console_input(char c)
     if (switched(c))
         return;
     if (to_hypervisor) {
-        if (c != SWITCH_CHAR)
+        if (!is_switch(c))
             key_press(c);
         return;
     }

@@ -7,6 +7,12 @@
 
 struct domain;
 
+/*
+ * Ctrl with this letter (a to z), three times, switches what is typed between dom0 and the debug keys; at first it is
+ * the letter a, and dom0 has the input. @input_stays: the debug keys have it. Called once, before there is input.
+ */
+void console_switch_by(char letter, bool input_stays);
+
 /* One character was typed. From an interrupt's or timer's handler, no lock held; raises VIRQ_CONSOLE. */
 void console_input(char c);
 

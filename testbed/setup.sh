@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Installs what the build, the images and the tests need from Debian's packages. Does nothing when all is there.
+# Installs what the build, the images and the tests need from Debian's packages, and those that are named as arguments.
+# Does nothing when all is there.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -15,6 +16,7 @@ PACKAGES=(
     xorriso grub-pc-bin grub-common mtools
     # whole-machine tests
     qemu-system-x86 seabios python3 python3-pytest python3-pytest-xdist python3-pexpect
+    "$@"
 )
 
 # Prints the packages of the list that are not installed.

@@ -11,73 +11,21 @@
 
 #define WORD_MAX 256
 
-/*
- * Every option known. One without a reader is accepted and has no effect yet. @field is where in struct
- * boot_options the value goes.
- */
+/* Every option known. One without a reader is accepted and has no effect. */
 static const struct {
     const char *name;
     option_reader_t read;
     size_t field;
 } options[] = {
 #define FIELD(f) offsetof(struct boot_options, f)
-    { "com1",            option_serial,   FIELD(com1) },
-    { "com2",            option_serial,   FIELD(com2) },
-    { "console",         option_console,  FIELD(console) },
-    { "conswitch",       option_switch,   0 },
-    { "dom0_max_vcpus",  option_vcpus,    0 },
-    { "dom0_mem",        option_dom0_mem, 0 },
-    { "dom0_vcpus_pin",  option_bool,     FIELD(dom0_vcpus_pin) },
-    { "guest_loglvl",    option_levels,   FIELD(guest_loglvl) },
-    { "loglvl",          option_levels,   FIELD(loglvl) },
-    { "maxcpus",         option_number,   FIELD(maxcpus) },
-    { "mem",             option_memory,   FIELD(mem) },
-    { "noreboot",        option_bool,     FIELD(noreboot) },
-    { "nosmp",           option_nosmp,    0 },
-    { "reboot",          option_reboot,   0 },
-    { "smap",            option_choice,   FIELD(smap) },
-    { "smep",            option_choice,   FIELD(smep) },
-    { "xpti",            option_xpti,     0 },
+#define NONE 0
+#define OPTION(name, reader, field, ...) { name, reader, field },
+#define IGNORED(name) { name, NULL, 0 },
+#include "boot/parse/options.def"
+#undef IGNORED
+#undef OPTION
+#undef NONE
 #undef FIELD
-    { .name = "acpi" },
-    { .name = "apic_verbosity" },
-    { .name = "bootscrub" },
-    { .name = "clocksource" },
-    { .name = "conring_size" },
-    { .name = "console_timestamps" },
-    { .name = "console_to_ring" },
-    { .name = "cpufreq" },
-    { .name = "cpuid" },
-    { .name = "cpuidle" },
-    { .name = "crashkernel" },
-    { .name = "dom0" },
-    { .name = "dom0_nodes" },
-    { .name = "ept" },
-    { .name = "flask" },
-    { .name = "gnttab" },
-    { .name = "gnttab_max_frames" },
-    { .name = "gnttab_max_maptrack_frames" },
-    { .name = "hpet" },
-    { .name = "iommu" },
-    { .name = "max_cstate" },
-    { .name = "mce" },
-    { .name = "nmi" },
-    { .name = "numa" },
-    { .name = "pci" },
-    { .name = "pv" },
-    { .name = "pv-l1tf" },
-    { .name = "sched" },
-    { .name = "smt" },
-    { .name = "spec-ctrl" },
-    { .name = "sync_console" },
-    { .name = "tsc" },
-    { .name = "ucode" },
-    { .name = "vga" },
-    { .name = "vpmu" },
-    { .name = "watchdog" },
-    { .name = "watchdog_timeout" },
-    { .name = "x2apic" },
-    { .name = "xsave" },
 };
 
 /* Whether @name, of @len bytes, is @option, '-' being as good as '_'. */

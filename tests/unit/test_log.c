@@ -262,6 +262,23 @@ static void three_ctrl_a_switch_to_the_debug_keys(void **state)
     assert_int_equal(console_read(got, sizeof(got)), 1);
 }
 
+static void another_letter_switches_and_input_may_start_with_the_debug_keys(void **state)
+{
+    char got[8];
+
+    pressed = 0;
+    console_switch_by('b', true);
+    console_input('Q');
+    assert_int_equal(pressed, 1);
+    for (unsigned i = 0; i < 3; i++)
+        console_input('\x02');
+    for (unsigned i = 0; i < 3; i++)
+        console_input('\x01');
+    assert_int_equal(pressed, 1);
+    assert_int_equal(console_read(got, sizeof(got)), 3);
+    console_switch_by('a', false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +296,7 @@ int main(void)
         cmocka_unit_test_setup(typed_characters_reach_dom0_in_order, reset),
         cmocka_unit_test_setup(a_full_ring_loses_what_comes_later, reset),
         cmocka_unit_test_setup(three_ctrl_a_switch_to_the_debug_keys, reset),
+        cmocka_unit_test_setup(another_letter_switches_and_input_may_start_with_the_debug_keys, reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

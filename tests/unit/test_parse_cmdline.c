@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "boot/parse/cmdline.h"
+#include "core/ids.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 
@@ -279,6 +280,47 @@ static void the_machine(void **state)
     says("xpti=dom0=default", "not a value");
 }
 
+/* What the manual page says of each option is so: its example is understood, its default changes nothing. */
+static void the_manual_page(void **state)
+{
+    static const struct { const char *name, *value, *example; } t[] = {
+#define OPTION(name, reader, field, form, value, example, help) { name, value, example },
+#define IGNORED(name)
+#include "boot/parse/options.def"
+#undef OPTION
+    };
+    static const char *const ignored[] = {
+#define OPTION(...)
+#undef IGNORED
+#define IGNORED(name) name,
+#include "boot/parse/options.def"
+    };
+    _Static_assert(MAX_CPUS == 64, "as maxcpus' help says");
+    struct boot_options without;
+    char line[128];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        quiet(t[i].example);
+        assert_int_equal(strncmp(t[i].example, t[i].name, strlen(t[i].name)), 0);
+        if (!t[i].value[0])
+            continue;
+        quiet("");
+        without = o;
+        strlcpy(line, t[i].name, sizeof(line));
+        strlcpy(line + strlen(line), "=", 2);
+        strlcpy(line + strlen(line), t[i].value, 64);
+        quiet(line);
+        memcpy(o.line, without.line, sizeof(o.line));
+        assert_memory_equal(&o, &without, sizeof(o));
+        quiet(t[i].example);
+        memcpy(o.line, without.line, sizeof(o.line));
+        assert_memory_not_equal(&o, &without, sizeof(o));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+        says(ignored[i], "has no effect yet");
+}
+
 static void long_lines(void **state)
 {
     static char line[5000];
@@ -383,6 +425,7 @@ int main(void)
         cmocka_unit_test(serial_ports),
         cmocka_unit_test(consoles_and_levels),
         cmocka_unit_test(the_machine),
+        cmocka_unit_test(the_manual_page),
         cmocka_unit_test(long_lines),
         cmocka_unit_test(how_much_dom0_gets),
         cmocka_unit_test(noise),

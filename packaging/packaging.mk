@@ -1,0 +1,14 @@
+# The manual page, and the Debian package.
+#   make deb           build/deb/krypton-hypervisor_VERSION_amd64.deb
+
+.PHONY: deb
+
+$(OUT)/krypton.8: packaging/krypton.8.in packaging/man.c boot/parse/options.def
+	@mkdir -p $(@D)
+	@$(CC) -I. -o $(OUT)/man packaging/man.c
+	@$(OUT)/man > $@.options
+	@sed -e '/^@OPTIONS@$$/{r $@.options' -e 'd}' -e 's/@VERSION@/$(VERSION)/' $< > $@
+
+deb:
+	@testbed/setup.sh debhelper lintian
+	@packaging/build-deb $(OUT)/deb
