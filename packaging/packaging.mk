@@ -1,7 +1,8 @@
 # The manual page, and the Debian package.
-#   make deb           build/deb/krypton-hypervisor_VERSION_amd64.deb
+#   make deb             build/deb/krypton-hypervisor_VERSION_amd64.deb
+#   make package-check   it is reproducible, and an installed Debian takes it, runs on it and is rid of it again
 
-.PHONY: deb
+.PHONY: deb package-check
 
 $(OUT)/krypton.8: packaging/krypton.8.in packaging/man.c boot/parse/options.def
 	@mkdir -p $(@D)
@@ -12,3 +13,9 @@ $(OUT)/krypton.8: packaging/krypton.8.in packaging/man.c boot/parse/options.def
 deb:
 	@testbed/setup.sh debhelper lintian
 	@packaging/build-deb $(OUT)/deb
+
+package-check: setup
+	@$(MAKE) --no-print-directory all images deb
+	@testbed/setup.sh fdisk dosfstools
+	@testbed/build-installed
+	@$(PYTEST) $(PACKAGE)

@@ -68,12 +68,14 @@ check-quick: setup
 UNSEEN := --deselect tests/system/test_migrate.py::test_receiver_killed
 
 # The tests of whole machines alone, on what is built; two machines at a time, each with the tests of one file.
-# Those of two hosts take two machines each, and long: they have a target of their own. So has libvirt.
+# Those of two hosts take two machines each, and long: they have a target of their own. So have those of libvirt and of
+# the package.
 system:
-	@$(PYTEST) -n 2 --dist loadfile $(TESTS) $(TWO_HOSTS:%=--ignore=%) --ignore=$(LIBVIRT) $(UNSEEN)
+	@$(PYTEST) -n 2 --dist loadfile $(TESTS) $(TWO_HOSTS:%=--ignore=%) --ignore=$(LIBVIRT) --ignore=$(PACKAGE) $(UNSEEN)
 
 TWO_HOSTS := tests/system/test_two_hosts.py tests/system/test_cross_restore.py
 LIBVIRT   := tests/system/test_libvirt.py
+PACKAGE   := tests/system/test_package.py
 two-hosts:
 	@$(PYTEST) $(TWO_HOSTS)
 

@@ -110,13 +110,13 @@ def guest(request, dom0):
 
 @pytest.fixture
 def machine(request, shared):
-    """A maker of machines for this test alone: machine(cpus=8).boot(). They end with the test."""
+    """A maker of machines for this test alone: machine(cpus=8).boot(). They end with the test. kind: their class."""
     shared.drop()
     made = request.node.machines = []
 
-    def make(**wishes):
+    def make(kind=Machine, **wishes):
         suffix = f"-{len(made)}" if made else ""
-        made.append(Machine(test_name(request.node) + suffix, **wishes))
+        made.append(kind(test_name(request.node) + suffix, **wishes))
         return made[-1]
 
     yield make

@@ -36,6 +36,8 @@ REFERENCE = HYPERVISOR.name == "xen"
 CPU = "EPYC,-smap,-monitor,-avx,-avx2,-fma,-f16c"
 MICRO_CPU = "EPYC,-smap,-monitor"   # a kernel of our own in dom0's place asks about AVX
 
+OVMF = "/usr/share/OVMF"
+
 SWITCH = "\x01\x01"     # how QEMU is told to send one Ctrl-a; three of them switch the console's input
 DEBUG_KEYS = "dqreiz"   # registers, domains, run queues, event channels, interrupts, I/O APIC pins
 
@@ -121,7 +123,7 @@ class Machine(Console):
 
     def __init__(self, name, machine="pc", cpus=2, memory=2048, dom0_memory=512, root="virtio", disks=(), nics=(),
                  devices=(), files=(), threads=None, options="", dom0_options="", kernel=None, modules=None, iso=None,
-                 cpu=CPU, wire=None, layer=None):
+                 cpu=CPU, wire=None, layer=None, installed=None, efi=False):
         """root, and each disk's kind: virtio, ahci, nvme, or shared: virtio, and what is written stays, for another
         machine that has it too. disks: (kind, path). nics: QEMU models. wire: ("listen" or "connect", port of this
         host): a NIC on a cable to another machine.
@@ -129,10 +131,12 @@ class Machine(Console):
         files: paths on this host that dom0 finds in /run/files. layer: more programs for dom0, as of testbed/build-layer.
         threads: multi (one for each CPU) or single.
         kernel: the hypervisor; modules: its modules as given to -initrd (default: dom0's kernel and initrd).
-        iso: boot from this CD instead. options, dom0_options: added to the command lines. cpu: the model, as of -cpu."""
+        iso: boot from this CD instead. installed: boot from this disk by its own loader, and again when it restarts.
+        efi: the firmware is EFI (chipset q35). options, dom0_options: added to the command lines. cpu: the model, as of -cpu."""
         self.name, self.machine, self.cpus, self.memory, self.cpu = name, machine, cpus, memory, cpu
         self.dom0_memory, self.options, self.dom0_options = dom0_memory, options, dom0_options
-        self.disks = [(root, IMAGES / "dom0.img")] + list(disks)
+        self.installed, self.efi = installed, efi
+        self.disks = [(root, installed or IMAGES / "dom0.img")] + list(disks)
         self.layer = layer
         if layer:
             self.disks.append(("virtio", IMAGES / f"{layer}.img"))
@@ -162,11 +166,14 @@ class Machine(Console):
         if modules is None:
             modules = f"{IMAGES}/dom0-vmlinuz {self.dom0_command_line()},{IMAGES}/dom0-initrd"
         args = ["qemu-system-x86_64", "-accel", f"tcg,thread={self.threads}", "-M", self.machine, "-cpu", self.cpu,
-                "-smp", str(self.cpus), "-m", str(self.memory), "-nographic", "-no-reboot"]
+                "-smp", str(self.cpus), "-m", str(self.memory), "-nographic"]
+        if self.efi:
+            args += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd",
+                     "-drive", f"if=pflash,unit=1,format=raw,snapshot=on,file={OVMF}/OVMF_VARS_4M.fd"]
         if self.iso:
-            args += ["-cdrom", str(self.iso), "-boot", "d"]
-        else:
-            args += ["-kernel", str(self.kernel), "-append", self.command_line()]
+            args += ["-no-reboot", "-cdrom", str(self.iso), "-boot", "d"]
+        elif not self.installed:
+            args += ["-no-reboot", "-kernel", str(self.kernel), "-append", self.command_line()]
             if modules:
                 args += ["-initrd", modules]
         if any(kind == "ahci" for kind, _ in self.disks):
@@ -213,9 +220,7 @@ class Machine(Console):
         if found:
             self.drain(5)
             raise MachineError(f"dom0 did not start: {self.child.after}{self.tail()}")
-        self.child.sendline("exec env PS1= PS2= bash --noediting --norc")
-        self.child.sendline("dmesg -n 4; echo shell-is-$((40 + 2))")
-        self.expect(["shell-is-42\r*\n"], COMMAND)
+        self.plain_shell()
         if self.files:
             last = "abcdefgh"[sum(kind in ("virtio", "shared") for kind, _ in self.disks) - 1]
             self.run(f"mkdir /run/files && tar -xf /dev/vd{last} -C /run/files")
@@ -224,6 +229,12 @@ class Machine(Console):
                      "mount -t overlay -o lowerdir=/run/layer/usr:/usr overlay /usr && "
                      "for d in etc var; do [ ! -d /run/layer/$d ] || cp -a /run/layer/$d/. /$d; done")
         return self
+
+    def plain_shell(self):
+        """Makes the shell whose prompt was seen one for programs."""
+        self.child.sendline("exec env PS1= PS2= bash --noediting --norc")
+        self.child.sendline("dmesg -n 4; echo shell-is-$((40 + 2))")
+        self.expect(["shell-is-42\r*\n"], COMMAND)
 
     def examine(self):
         """Asks the hypervisor by its debug keys, then the emulator by its monitor (Ctrl-a c)."""
