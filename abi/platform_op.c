@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* HYPERVISOR_platform_op: what dom0 asks of the machine itself: clock, firmware, sleep, CPUs. */
+#include "abi/efi_call.h"
 #include "abi/hypercall.h"
 #include "core/cpumask.h"
+#include "core/firmware.h"
+#include "core/guest.h"
 #include "core/pcpu.h"
 #include "core/power.h"
 #include "core/time.h"
@@ -38,6 +41,43 @@ static long platform_settime64(struct hypercall *hc, void *arg)
 
 /* ---- Firmware ---- */
 
+/* The vendor's name, cut to the guest's buffer, its last character always 0. */
+static long efi_vendor(union xenpf_efi_info *info)
+{
+    uint16_t name[ARRAY_SIZE(firmware_efi.vendor)];
+    size_t room = MIN(info->vendor.bufsz / sizeof(*name), ARRAY_SIZE(name));
+
+    info->vendor.revision = firmware_efi.revision;
+    if (room == 0)
+        return 0;
+    memcpy(name, firmware_efi.vendor, sizeof(name));
+    name[room - 1] = 0;
+    return guest_write(handle_ptr(info->vendor.name), name, room * sizeof(*name));
+}
+
+/* What dom0 can't look up: it gets no pointer to the system table. */
+static long efi_info(struct hypercall *hc, uint32_t index, union xenpf_efi_info *info)
+{
+    if (!firmware_efi.version)
+        return -ENOSYS;
+    switch (index) {
+    case XEN_FW_EFI_VERSION:
+        info->version = firmware_efi.version;
+        return 0;
+    case XEN_FW_EFI_RT_VERSION:
+        info->version = firmware_efi.runtime_version;
+        return 0;
+    case XEN_FW_EFI_CONFIG_TABLE:
+        info->cfg.addr = firmware_efi.tables;
+        info->cfg.nent = firmware_efi.nr_tables;
+        return 0;
+    case XEN_FW_EFI_VENDOR:
+        return efi_vendor(info);
+    default:
+        return refuse(hc->v, -ENOSYS, "EFI information %u", index);
+    }
+}
+
 /*
  * The BIOS was never asked for its disks or display: whoever boots by multiboot has no way to. Kernels count
  * disks until there is an error. Of the keyboard no shift key is held.
@@ -55,10 +95,15 @@ static long platform_firmware_info(struct hypercall *hc, void *arg)
         info->u.kbd_shift_flags = 0;
         return 0;
     case XEN_FW_EFI_INFO:
-        return -ENOSYS;
+        return efi_info(hc, info->index, &info->u.efi_info);
     default:
         return refuse(hc->v, -EINVAL, "firmware information of type %u", info->type);
     }
+}
+
+static long platform_efi_call(struct hypercall *hc, void *arg)
+{
+    return efi_call(hc, &((struct xen_platform_op *)arg)->u.efi_runtime_call);
 }
 
 /* ---- Sleep ---- */

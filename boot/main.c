@@ -12,6 +12,7 @@
 #include "boot/parse/bootinfo.h"
 #include "boot/parse/bzimage.h"
 #include "boot/parse/cmdline.h"
+#include "boot/parse/efi.h"
 #include "boot/parse/multiboot.h"
 #include "boot/parse/unpack.h"
 #include "boot/unpack_shim.h"
@@ -32,6 +33,7 @@
 #include "x86/asm.h"
 #include "x86/clock.h"
 #include "x86/cpu_policy.h"
+#include "x86/efi.h"
 #include "x86/irq.h"
 #include "x86/mm.h"
 #include "x86/percpu.h"
@@ -144,6 +146,8 @@ static void read_memory(void)
     hold(image_maddr(image_start), (uint64_t)(image_end - image_start));
     for (unsigned i = 0; i < info.nr_modules; i++)
         hold(info.module[i].base, info.module[i].size);
+    for (unsigned i = 0; i < info.nr_efi_ranges; i++)
+        hold(info.efi_range[i].base, MIN(info.efi_range[i].pages, MEM_ADDRESS_END >> PAGE_SHIFT) << PAGE_SHIFT);
     hv_log(LOG_INFO, "%lu MiB of RAM", mem_map_ram(&free_map) >> 20);
 }
 
@@ -171,6 +175,20 @@ struct e820entry *machine_e820;
 unsigned machine_e820_count;
 
 /* ---- The tables of the firmware ---- */
+
+/* Without it dom0 finds no ACPI on an EFI machine. */
+static void read_efi(void)
+{
+    const char *why;
+
+    if (!info.efi_system_table)
+        return;
+    if (efi_parse(at, info.efi_system_table, &firmware_efi, &why))
+        hv_log(LOG_WARN, "%s; dom0 is told of no EFI", why);
+    else
+        hv_log(LOG_INFO, "EFI %u.%u, %u tables", firmware_efi.version >> 16, (firmware_efi.version & 0xffff) / 10,
+               firmware_efi.nr_tables);
+}
 
 static void read_acpi(void)
 {
@@ -219,7 +237,8 @@ static void unpack_dom0_kernel(void)
 
 static void build_dom0(void)
 {
-    struct dom0_images images = { .kernel = kernel.file, .kernel_size = kernel.size, .cmdline = info.module[0].cmdline };
+    struct dom0_images images = { .kernel = kernel.file, .kernel_size = kernel.size, .cmdline = info.module[0].cmdline,
+                                  .screen = &info.screen };
 
     if (info.nr_modules > 1) {
         images.initrd = maddr_va(info.module[1].base);
@@ -262,6 +281,8 @@ static void second_stage(void)
     params_register(&options);
     xpti_check();
     make_machine_map();
+    if (firmware_efi.version)
+        efi_init(&info, firmware_efi.services);
     console_switch_by(options.switch_char, options.input_stays);
     serial_start_input();
     build_dom0();
@@ -288,6 +309,7 @@ void boot_main(uint32_t magic, uint64_t info_maddr)
     read_loader(magic, info_maddr);
     read_options();
     read_memory();
+    read_efi();
     read_acpi();
     mm_patch_smap(cpuid(0, 0).eax >= 7 && (cpuid(7, 0).ebx & (1u << 20)) && !cpu_options.no_smap);
     mm_build(&free_map);

@@ -158,6 +158,21 @@ unsigned machine_maddr_bits(void);
 bool machine_msr_read(uint32_t msr, uint64_t *value);
 bool machine_msr_write(uint32_t msr, uint64_t value);
 
+/* ---- The firmware's services ---- */
+
+/* By their place in EFI's table of them (UEFI 2.9, 4.5). */
+enum efi_service {
+    EFI_GET_VARIABLE    = 72,
+    EFI_NEXT_VARIABLE   = 80,
+    EFI_SET_VARIABLE    = 88,
+    EFI_QUERY_VARIABLES = 128,
+};
+
+/* Does the firmware have services that can be called? Fixed at boot. */
+bool machine_has_efi(void);
+/* Calls one, for the current vCPU; pointers are to the hypervisor's memory. Its EFI status. No lock held. */
+uint64_t machine_efi_call(enum efi_service service, const uint64_t arg[5]);
+
 /* ---- Ends ---- */
 
 /* CRASHED: as noreboot says, halt or reboot. */

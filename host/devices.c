@@ -24,6 +24,13 @@ bool host_verbose;
 
 static struct line { struct domain *d; bool bound; } line_of[LINES];
 
+/* ---- Firmware ---- */
+
+uint64_t (*host_efi)(enum efi_service service, const uint64_t arg[5]);
+
+bool machine_has_efi(void)                                                     { return host_efi; }
+uint64_t machine_efi_call(enum efi_service service, const uint64_t arg[5]) { return host_efi(service, arg); }
+
 /* ---- Interrupt lines ---- */
 
 unsigned irqs_count(void) { return LINES; }

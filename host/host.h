@@ -40,6 +40,11 @@ extern _Atomic uint64_t host_tsc;
 /* What each CPU's timer is set to; ~0: not. */
 extern _Atomic uint64_t host_timer[MAX_CPUS];
 
+/* ---- Firmware ---- */
+
+/* EFI's services; NULL: there are none. */
+extern uint64_t (*host_efi)(enum efi_service service, const uint64_t arg[5]);
+
 /* ---- Memory ---- */
 
 /* Called before each access of the hypervisor to guest memory: the guest's own next move, on another CPU. */

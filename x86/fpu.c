@@ -90,3 +90,10 @@ void fpu_set_xcr0(uint64_t xcr0)
     if (has_xsave)
         xsetbv(0, xcr0);
 }
+
+void fpu_reset(void)
+{
+    static const uint32_t mxcsr = 0x1f80;
+
+    __asm__ volatile("fninit; ldmxcsr %0" : : "m"(mxcsr));
+}

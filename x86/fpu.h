@@ -19,5 +19,7 @@ void fpu_save(void *area);
 /* A state that the CPU refuses (set by a tool) is replaced by the initial one. */
 void fpu_load(void *area, uint64_t xcr0);
 void fpu_set_xcr0(uint64_t xcr0);
+/* x87 and SSE as after reset, for code that is no guest's. */
+void fpu_reset(void);
 
 #endif

@@ -14,6 +14,7 @@
 
 #define BOOT_CMDLINE_MAX 4096   /* bytes, with the NUL */
 #define BOOT_MODULES_MAX 16
+#define BOOT_EFI_RANGES_MAX 64
 
 enum boot_protocol {
     BOOT_MULTIBOOT1 = 1,
@@ -23,6 +24,12 @@ enum boot_protocol {
 struct boot_module {
     uint64_t base, size;            /* maddr, bytes */
     char cmdline[BOOT_CMDLINE_MAX]; /* without the file's name */
+};
+
+/* Memory that EFI's runtime services use: as given, so it may be anything. */
+struct boot_efi_range {
+    uint64_t base, pages;           /* maddr, of 4 KiB */
+    uint32_t type;                  /* EFI's */
 };
 
 /* Where the loader left the screen; type NONE if it said nothing. */
@@ -50,6 +57,9 @@ struct boot_info {
     bool efi_boot_services;         /* its boot services still run */
     uint64_t efi_system_table;      /* maddr, 0: not given */
     uint64_t efi_image_handle;      /* 0: not given */
+    unsigned int nr_efi_ranges;
+    unsigned int efi_ranges_left_out;       /* how many more than BOOT_EFI_RANGES_MAX there were */
+    struct boot_efi_range efi_range[BOOT_EFI_RANGES_MAX];
     uint64_t load_base;             /* maddr of the image, as the loader says; 0: not said */
 };
 

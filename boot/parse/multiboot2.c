@@ -113,9 +113,30 @@ static int read_efi_services(struct state *s, struct bytes tag)
     return 0;
 }
 
+/* One that the runtime services need: its attribute 63 says so (UEFI 2.9, 7.2). */
+static void read_efi_range(struct boot_info *info, struct bytes map, uint64_t off)
+{
+    if (!(bytes_u64(map, off + 32) >> 63))
+        return;
+    if (info->nr_efi_ranges == BOOT_EFI_RANGES_MAX) {
+        info->efi_ranges_left_out++;
+        return;
+    }
+    info->efi_range[info->nr_efi_ranges++] = (struct boot_efi_range){
+        .base = bytes_u64(map, off + 8), .pages = bytes_u64(map, off + 24), .type = bytes_u32(map, off),
+    };
+}
+
 static int read_efi_map(struct state *s, struct bytes tag)
 {
+    uint32_t step = bytes_u32(tag, 8);
+
     s->efi_map = tag;
+    s->info->nr_efi_ranges = s->info->efi_ranges_left_out = 0;
+    if (step < 40)
+        return damaged(s, "multiboot2: the EFI memory map's entries are too small");
+    for (uint64_t off = 16; bytes_has(tag, off, step); off += step)
+        read_efi_range(s->info, tag, off);
     return 0;
 }
 
@@ -216,8 +237,6 @@ static int use_efi_map(struct state *s)
 {
     uint32_t step = bytes_u32(s->efi_map, 8);
 
-    if (step < 40)
-        return damaged(s, "multiboot2: the EFI memory map's entries are too small");
     for (uint64_t off = 16; bytes_has(s->efi_map, off, step); off += step) {
         uint64_t base = bytes_u64(s->efi_map, off + 8), pages = bytes_u64(s->efi_map, off + 24);
         uint64_t size = MIN(pages, MEM_ADDRESS_END >> PAGE_SHIFT) << PAGE_SHIFT;

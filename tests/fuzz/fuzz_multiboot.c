@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Bytes as the memory that a loader left: its information at the start, whatever that points to behind it.
- * The first byte chooses the protocol.
+ * The first byte chooses the protocol. An EFI system table that it names is read, too.
  */
 #include <stdlib.h>
 
 #include "boot/parse/bootinfo.h"
+#include "boot/parse/efi.h"
 #include "lib/errno.h"
 
 #define BASE 0x1000UL
@@ -50,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct boot_info info;
+    static struct firmware_efi efi;
     const char *why = NULL;
     int err;
 
@@ -58,9 +60,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memory = data + 1;
     memory_size = size - 1;
     err = data[0] & 1 ? multiboot2_parse(at, BASE, &info, &why) : multiboot1_parse(at, BASE, &info, &why);
-    if (err == 0)
+    if (err == 0) {
         check(&info);
-    else if (err != -EINVAL || !why)
+        err = efi_parse(at, info.efi_system_table, &efi, &why);
+        if (err == 0 ? efi.vendor[ARRAY_SIZE(efi.vendor) - 1] || !at(efi.tables, efi.nr_tables) : err != -EINVAL)
+            abort();
+    } else if (err != -EINVAL || !why)
         abort();
     return 0;
 }

@@ -152,6 +152,7 @@ static const struct row tool_rows[] = {
 
 #define PLATFORM(cmd, layout) { __HYPERVISOR_platform_op, cmd, "@", "C4L4" layout },
     PLATFORM(XENPF_settime32, "n4n4T8") PLATFORM(XENPF_settime64, "n8n4z4T8") PLATFORM(XENPF_firmware_info, "n4n4")
+    PLATFORM(XENPF_efi_runtime_call, "n4n4z8@8n8@8")
     PLATFORM(XENPF_enter_acpi_sleep, "w2w2n4n4") PLATFORM(XENPF_get_cpuinfo, "n4") PLATFORM(XENPF_get_cpu_version, "n4")
     PLATFORM(XENPF_get_symbol, "n4z4n8q8") PLATFORM(XENPF_core_parking, "n4n4") PLATFORM(XENPF_cpu_online, "n4")
 

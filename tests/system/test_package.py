@@ -61,10 +61,22 @@ def test_the_same_tree_gives_the_same_package(tmp_path):
     assert debs[0] == PACKAGE.read_bytes(), "build/deb is not of this tree: make deb"
 
 
-def test_life_of_the_package(machine, tmp_path):
+def use_efi(m):
+    """dom0 reads the firmware's variables and writes one, which is what grub-install and efibootmgr do."""
+    assert "efi: EFI v2" in m.out("dmesg | grep 'efi: EFI'")
+    m.run("cd /sys/firmware/efi/efivars && cat BootOrder-* >/dev/null")
+    name = "Krypton-11111111-93ca-11d2-aa0d-00e098032b8c"
+    # One write, with the attributes in front; what is there is protected against its removal.
+    m.run(rf"printf '\007\000\000\000value' >/tmp/v && dd if=/tmp/v of={name} bs=99 && cmp {name} /tmp/v")
+    m.run(f"chattr -i {name} && rm {name} && ! [ -e {name} ]; cd")
+
+
+@pytest.mark.parametrize("chipset, efi", [("pc", False), ("q35", True)], ids=["bios", "efi"])
+def test_life_of_the_package(machine, tmp_path, chipset, efi):
     """Installed on a running Debian, booted from GRUB's menu as its default, used with Xen's service, and removed."""
     files = pack_files(tmp_path / "files.tar", [PACKAGE.resolve()])
-    m = machine(kind=Installed, installed=IMAGES / "installed.img", disks=[("virtio", files)]).start()
+    m = machine(kind=Installed, machine=chipset, efi=efi, installed=IMAGES / "installed.img",
+                disks=[("virtio", files)]).start()
     m.log_in()
     assert m.hypervisor() == ""
     m.run("mkdir /run/files && tar -xf /dev/vdb -C /run/files")
@@ -77,6 +89,8 @@ def test_life_of_the_package(machine, tmp_path):
     assert info["xen_changeset"] == "Krypton " + m.out("dpkg-query -W -f '${Version}' krypton-hypervisor")
     assert m.out("systemctl is-active xen") == "active"
     m.run_guest()
+    if efi:
+        use_efi(m)
 
     m.run("apt-get -y remove krypton-hypervisor", timeout=BOOT)
     m.restart()

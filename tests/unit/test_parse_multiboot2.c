@@ -166,6 +166,44 @@ static void reads_what_grub_passes(void **state)
     assert_int_equal(info.efi_system_table, 0x7f8ec018);
     assert_int_equal(info.efi_image_handle, 0x7e000018);
     assert_int_equal(info.load_base, 0xbf800000);
+    assert_int_equal(info.nr_efi_ranges, 0);
+}
+
+/* Those with attribute 63, up to as many as there is room for. */
+static void ranges_of_the_runtime_services(void **state)
+{
+    const char *why;
+    uint64_t at = efi_map_tag();
+
+    (void)state;
+    put64(at + 48 + 1 * 48, 1ull << 63 | 15);
+    put64(at + 48 + 7 * 48, 1ull << 63);
+    put64(at + 48 + 6 * 48, ~0ull >> 1);
+    finish();
+    assert_int_equal(parse(&why), 0);
+    assert_int_equal(info.nr_efi_ranges, 2);
+    assert_int_equal(info.efi_range[0].base, 1 << 20);
+    assert_int_equal(info.efi_range[0].pages, 16);
+    assert_int_equal(info.efi_range[0].type, 4);
+    assert_int_equal(info.efi_range[1].type, 11);
+    assert_int_equal(info.efi_ranges_left_out, 0);
+}
+
+static void too_many_ranges(void **state)
+{
+    const char *why;
+    uint64_t at;
+
+    (void)state;
+    map_tag(1);
+    at = tag(MB2_EFI_MAP, 16 + (BOOT_EFI_RANGES_MAX + 3) * 40);
+    put32(at + 8, 40);
+    for (unsigned i = 0; i < BOOT_EFI_RANGES_MAX + 3; i++)
+        put64(at + 48 + i * 40, 1ull << 63);
+    finish();
+    assert_int_equal(parse(&why), 0);
+    assert_int_equal(info.nr_efi_ranges, BOOT_EFI_RANGES_MAX);
+    assert_int_equal(info.efi_ranges_left_out, 3);
 }
 
 static void efi_map_alone(void **state)
@@ -309,6 +347,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(reads_what_grub_passes),
         CASE(efi_map_alone),
+        CASE(ranges_of_the_runtime_services),
+        CASE(too_many_ranges),
         CASE(names_what_is_wrong),
         CASE(impossible_sizes),
         CASE(too_many_of_everything),

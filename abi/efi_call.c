@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * XENPF_efi_runtime_call: dom0 calls EFI's services for variables, through us, as it has neither their address nor the
+ * rights they need. The services get copies in our memory, never the guest's pointers (UEFI 2.9, 8.2).
+ */
+#include "abi/efi_call.h"
+
+#include "core/firmware.h"
+#include "core/frame.h"
+#include "core/guest.h"
+#include "core/machine.h"
+#include "lib/string.h"
+
+#include <xen/platform.h>
+
+#define NAME_MAX 1024u           /* bytes of a variable's name, with the 0 at its end: what Linux allows */
+#define DATA_MAX (128u << 10)    /* bytes of a variable */
+
+#define arg_of(p) ((uint64_t)(uintptr_t)(p))
+
+/* A name that ends inside NAME_MAX. */
+static int read_name(guest_ptr_t from, uint16_t *name)
+{
+    for (unsigned i = 0; i < NAME_MAX / sizeof(*name); i++) {
+        if (guest_read(&name[i], gptr_plus(from, i * sizeof(*name)), sizeof(*name)))
+            return -EFAULT;
+        if (!name[i])
+            return 0;
+    }
+    return -EINVAL;
+}
+
+/* Status and size come back whatever the service says; data only of a success. */
+static long get_variable(struct xenpf_efi_runtime_call *c, uint16_t *name, void *data)
+{
+    struct xenpf_efi_guid vendor = c->u.get_variable.vendor_guid;
+    uint64_t size = MIN(c->u.get_variable.size, (uint64_t)DATA_MAX);
+    uint32_t attributes = 0;
+    int err = read_name(handle_ptr(c->u.get_variable.name), name);
+
+    if (err)
+        return err;
+    c->status = machine_efi_call(EFI_GET_VARIABLE, (uint64_t[5]){ arg_of(name), arg_of(&vendor), arg_of(&attributes),
+                                                                 arg_of(&size), arg_of(data) });
+    c->misc = attributes;
+    c->u.get_variable.size = size;
+    return c->status || size > DATA_MAX ? 0 : guest_write(handle_ptr(c->u.get_variable.data), data, size);
+}
+
+static long set_variable(struct xenpf_efi_runtime_call *c, uint16_t *name, void *data)
+{
+    struct xenpf_efi_guid vendor = c->u.set_variable.vendor_guid;
+    uint64_t size = c->u.set_variable.size;
+    int err = read_name(handle_ptr(c->u.set_variable.name), name);
+
+    if (err)
+        return err;
+    if (size > DATA_MAX)
+        return -E2BIG;
+    if (guest_read(data, handle_ptr(c->u.set_variable.data), size))
+        return -EFAULT;
+    c->status = machine_efi_call(EFI_SET_VARIABLE, (uint64_t[5]){ arg_of(name), arg_of(&vendor), c->misc, size,
+                                                                 arg_of(data) });
+    return 0;
+}
+
+static long next_variable(struct xenpf_efi_runtime_call *c, uint16_t *name, void *unused)
+{
+    struct xenpf_efi_guid vendor = c->u.get_next_variable_name.vendor_guid;
+    uint64_t size = MIN(c->u.get_next_variable_name.size, (uint64_t)NAME_MAX);
+    int err = read_name(handle_ptr(c->u.get_next_variable_name.name), name);
+
+    (void)unused;
+    if (err)
+        return err;
+    c->status = machine_efi_call(EFI_NEXT_VARIABLE, (uint64_t[5]){ arg_of(&size), arg_of(name), arg_of(&vendor) });
+    c->u.get_next_variable_name.size = size;
+    if (c->status || size > NAME_MAX)
+        return 0;
+    c->u.get_next_variable_name.vendor_guid = vendor;
+    return guest_write(handle_ptr(c->u.get_next_variable_name.name), name, size);
+}
+
+static long query_variables(struct xenpf_efi_runtime_call *c, uint16_t *unused, void *unused_too)
+{
+    uint64_t all = 0, left = 0, one = 0;
+
+    (void)unused;
+    (void)unused_too;
+    if (c->misc & ~XEN_EFI_VARINFO_BOOT_SNAPSHOT)
+        return -EINVAL;
+    c->status = machine_efi_call(EFI_QUERY_VARIABLES, (uint64_t[5]){ c->u.query_variable_info.attr, arg_of(&all),
+                                                                    arg_of(&left), arg_of(&one) });
+    c->u.query_variable_info.max_store_size = all;
+    c->u.query_variable_info.remain_store_size = left;
+    c->u.query_variable_info.max_size = one;
+    return 0;
+}
+
+/* With a name's and a variable's room in our memory, if the function wants them. */
+static long with_room(struct xenpf_efi_runtime_call *c, long (*run)(struct xenpf_efi_runtime_call *, uint16_t *, void *))
+{
+    uint16_t *name = hv_alloc(NAME_MAX);
+    void *data = hv_alloc(DATA_MAX);
+    long rc = name && data ? run(c, name, data) : -ENOMEM;
+
+    if (name)
+        hv_free(name, NAME_MAX);
+    if (data)
+        hv_free(data, DATA_MAX);
+    return rc;
+}
+
+long efi_call(struct hypercall *hc, struct xenpf_efi_runtime_call *c)
+{
+    if (!machine_has_efi())
+        return -ENOSYS;
+    switch (c->function) {
+    case XEN_EFI_get_variable:           return with_room(c, get_variable);
+    case XEN_EFI_set_variable:           return with_room(c, set_variable);
+    case XEN_EFI_get_next_variable_name: return with_room(c, next_variable);
+    case XEN_EFI_query_variable_info:    return query_variables(c, NULL, NULL);
+    default:
+        return refuse(hc->v, -EOPNOTSUPP, "EFI service %u", c->function);
+    }
+}
