@@ -16,6 +16,6 @@ deb:
 
 package-check: setup
 	@$(MAKE) --no-print-directory all images deb
-	@testbed/setup.sh fdisk dosfstools ovmf grub-efi-amd64-bin
+	@testbed/setup.sh fdisk dosfstools
 	@testbed/build-installed
 	@$(PYTEST) $(PACKAGE)

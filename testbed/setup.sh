@@ -13,9 +13,9 @@ PACKAGES=(
     cppcheck clang-tidy libclang-rt-14-dev libxenmisc4.17 spin
     # images
     mmdebstrap cpio e2fsprogs kmod gzip busybox-static debian-archive-keyring ca-certificates
-    xorriso grub-pc-bin grub-common mtools
+    xorriso grub-pc-bin grub-efi-amd64-bin grub-common mtools
     # whole-machine tests
-    qemu-system-x86 seabios python3 python3-pytest python3-pytest-xdist python3-pexpect
+    qemu-system-x86 seabios ovmf python3 python3-pytest python3-pytest-xdist python3-pexpect
     "$@"
 )
 

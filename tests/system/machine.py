@@ -405,6 +405,17 @@ def build_iso(path, machine):
     return path
 
 
+def use_efi(m):
+    """dom0 reads the firmware's variables and writes one, which is what grub-install and efibootmgr do."""
+    m.run("modprobe efivarfs && { mountpoint -q /sys/firmware/efi/efivars || "
+          "mount -t efivarfs efivarfs /sys/firmware/efi/efivars; } && cd /sys/firmware/efi/efivars")
+    m.run("cat BootOrder-* >/dev/null")
+    name = "Krypton-11111111-93ca-11d2-aa0d-00e098032b8c"
+    # One write, with the attributes in front. What is there is protected against its removal.
+    m.run(rf"printf '\007\000\000\000value' >/tmp/v && dd if=/tmp/v of={name} bs=99 && cmp {name} /tmp/v")
+    m.run(f"chattr -i {name} && rm {name} && ! [ -e {name} ] && cd /")
+
+
 def pack_files(path, files):
     """A tar archive of some files that can serve as a raw disk."""
     with tarfile.open(path, "w") as archive:

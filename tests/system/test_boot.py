@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from machine import COMMAND, build_iso, sparse_disk
+from machine import COMMAND, build_iso, sparse_disk, use_efi
 
 
 def check_dom0(m):
@@ -45,6 +45,15 @@ def test_boot_grub_multiboot2(machine, tmp_path):
     m.iso = build_iso(tmp_path / "boot.iso", m)
     m.boot()
     check_dom0(m)
+
+
+def test_boot_efi(machine, tmp_path):
+    """The same CD on a machine with EFI, whose variables dom0 reads and writes."""
+    m = machine(machine="q35", efi=True)
+    m.iso = build_iso(tmp_path / "boot.iso", m)
+    m.boot()
+    check_dom0(m)
+    use_efi(m)
 
 
 def test_poweroff(machine):
