@@ -34,7 +34,7 @@ static int read_name(guest_ptr_t from, uint16_t *name)
 static long get_variable(struct xenpf_efi_runtime_call *c, uint16_t *name, void *data)
 {
     struct xenpf_efi_guid vendor = c->u.get_variable.vendor_guid;
-    uint64_t size = MIN(c->u.get_variable.size, (uint64_t)DATA_MAX);
+    uint64_t room = MIN(c->u.get_variable.size, (uint64_t)DATA_MAX), size = room;
     uint32_t attributes = 0;
     int err = read_name(handle_ptr(c->u.get_variable.name), name);
 
@@ -44,7 +44,7 @@ static long get_variable(struct xenpf_efi_runtime_call *c, uint16_t *name, void 
                                                                  arg_of(&size), arg_of(data) });
     c->misc = attributes;
     c->u.get_variable.size = size;
-    return c->status || size > DATA_MAX ? 0 : guest_write(handle_ptr(c->u.get_variable.data), data, size);
+    return c->status || size > room ? 0 : guest_write(handle_ptr(c->u.get_variable.data), data, size);
 }
 
 static long set_variable(struct xenpf_efi_runtime_call *c, uint16_t *name, void *data)
@@ -67,7 +67,7 @@ static long set_variable(struct xenpf_efi_runtime_call *c, uint16_t *name, void 
 static long next_variable(struct xenpf_efi_runtime_call *c, uint16_t *name, void *unused)
 {
     struct xenpf_efi_guid vendor = c->u.get_next_variable_name.vendor_guid;
-    uint64_t size = MIN(c->u.get_next_variable_name.size, (uint64_t)NAME_MAX);
+    uint64_t room = MIN(c->u.get_next_variable_name.size, (uint64_t)NAME_MAX), size = room;
     int err = read_name(handle_ptr(c->u.get_next_variable_name.name), name);
 
     (void)unused;
@@ -75,7 +75,7 @@ static long next_variable(struct xenpf_efi_runtime_call *c, uint16_t *name, void
         return err;
     c->status = machine_efi_call(EFI_NEXT_VARIABLE, (uint64_t[5]){ arg_of(&size), arg_of(name), arg_of(&vendor) });
     c->u.get_next_variable_name.size = size;
-    if (c->status || size > NAME_MAX)
+    if (c->status || size > room)
         return 0;
     c->u.get_next_variable_name.vendor_guid = vendor;
     return guest_write(handle_ptr(c->u.get_next_variable_name.name), name, size);

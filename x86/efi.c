@@ -26,6 +26,7 @@
 #define TYPE_CODE      5u
 #define TYPE_MMIO      11u              /* and 12, for ports in memory */
 
+/* The most arguments that a service has: it does not look at those that it has not. */
 typedef uint64_t __attribute__((ms_abi)) service_t(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
 static struct lock efi_lock = LOCK_INIT(DOMCTL);
@@ -83,17 +84,10 @@ bool machine_has_efi(void)
     return services_at;
 }
 
-/* On the firmware's tables. As a call, so that the compiler keeps nothing in registers that the firmware may use. */
-static uint64_t call(enum efi_service service, const uint64_t arg[5])
-{
-    service_t *run = *(service_t **)(services_at + service);
-
-    return run(arg[0], arg[1], arg[2], arg[3], arg[4]);
-}
-
 uint64_t machine_efi_call(enum efi_service service, const uint64_t arg[5])
 {
     struct vcpu *v = current_vcpu();
+    service_t *run;
     uint64_t status;
 
     lock(&efi_lock);
@@ -101,7 +95,8 @@ uint64_t machine_efi_call(enum efi_service service, const uint64_t arg[5])
     fpu_save(v->arch->fpu);
     fpu_reset();
     tlb_load_root(va_maddr(root));
-    status = call(service, arg);
+    run = *(service_t **)(services_at + service);
+    status = run(arg[0], arg[1], arg[2], arg[3], arg[4]);
     machine_load_root(v);
     fpu_load(v->arch->fpu, v->xcr0);
     machine_load_control(v);
