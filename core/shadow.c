@@ -388,14 +388,16 @@ static long audit_table(const struct domain *d, mfn_t shadow)
     mfn_t table = stands_for(shadow);
     uint64_t word = frame_of(table)->type;
     unsigned level = (unsigned)(type_of(word) - TYPE_L1) + 1;
+    pte_slot *ours, *theirs;
     long faults = 0;
 
     if (level < 1 || level > PT_LEVELS || !(word & TYPE_VALID) || frame_of(table)->owner != d->id) {
         hv_log(LOG_ERR, "audit: shadow of frame %#lx, type %#lx, which is no table of d%u", table.n, word, d->id);
         return 1;
     }
+    ours = table_of(shadow), theirs = table_of(table);
     for (unsigned i = 0; i < PT_ENTRIES; i++) {
-        uint64_t e = table_of(shadow)[i], guest = table_of(table)[i];
+        uint64_t e = ours[i], guest = theirs[i];
 
         if (!(e & PTE_P) || (level == PT_LEVELS && !pt_slot_guest(i)) || agrees(d, e, guest, level))
             continue;

@@ -22,7 +22,7 @@
 
 enum {
     TRIES = 64,      /* times that one call may ask to be made again */
-    TURNS = 64,      /* in one play */
+    TURNS = 256,     /* in one play */
     CHECK_EVERY = 8, /* turns: to find the turn of a finding, 1 */
     CHOSEN = 1 << 4, /* a reason to pause of our own */
 };
