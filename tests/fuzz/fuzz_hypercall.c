@@ -289,6 +289,7 @@ static void once(void)
     host_ended = machine_ended;
     host_guest_moves = move;
     host_relax = others_stop;
+    spare_keep();
     create(&control, 0, PRIV_ALL);
     dom0 = control.d;
     start(&control);

@@ -24,6 +24,7 @@
 
 enum {
     CPUS = 2, RAM = 1024, VCPUS = 2, PAGES = 48,
+    SPARE = 3, /* order */
     /* Pages of a guest: those that it maps; and those that its calls use: what registers point to, what that points to (frames, ports, a vCPU's context, the
      * calls of a multicall), code and stack. */
     MAPPED = 40, ARGS = 8, ARRAY = 9, PORTS = 10, CONTEXT = 11, CALLS_OF = 13, STACK = 14,
@@ -67,13 +68,25 @@ static uint64_t raw(unsigned bytes)
 
 /* ---- Whenever the hypervisor is at rest ---- */
 
+/* What audit_run() needs, kept from the play, which may use up all memory. */
+static void *spare;
+
+static void spare_keep(void)
+{
+    spare = hv_pages(SPARE);
+    if (!spare)
+        abort();
+}
+
 static void check(void)
 {
+    hv_pages_free(spare, SPARE);
     if (audit_run()) {
         host_verbose = true; /* once more, to say what it is */
         audit_run();
         abort();
     }
+    spare_keep();
     if (host_audit() || this_pcpu()->locks_held)
         abort();
 }
