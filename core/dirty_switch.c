@@ -96,14 +96,14 @@ static int get_log(struct domain *d, struct dirty *t)
 
 /* ---- On and off ---- */
 
-/* The first frames of the pool become the vCPUs' roots. */
+/* The first frames of the pool become the vCPUs' roots. Of an earlier time, whose end may have been begun only, nothing is known. */
 static void switch_on(struct domain *d)
 {
     struct dirty *t = d->dirty;
 
     domain_pause(d);
     lock(&t->lock);
-    t->shadow.used = 2 * d->max_vcpus;
+    shadow_none(&t->shadow, 2 * d->max_vcpus);
     for (unsigned i = 0; i < 2 * d->max_vcpus; i++) {
         struct vcpu *v = d->vcpu[i / 2];
 

@@ -357,13 +357,16 @@ void shadow_root_changed(struct vcpu *v, bool user)
     unlock(&t->lock);
 }
 
+void shadow_none(struct shadow *s, uint32_t roots)
+{
+    memset(s->bucket, 0, s->buckets * sizeof(*s->bucket));
+    s->used = roots;
+    s->free_first = s->free_last = s->nr_free = 0;
+}
+
 void shadow_forget_all(struct domain *d)
 {
-    struct shadow *s = &d->dirty->shadow;
-
-    memset(s->bucket, 0, s->buckets * sizeof(*s->bucket));
-    s->used = 2 * d->max_vcpus; /* the roots stay */
-    s->free_first = s->free_last = s->nr_free = 0;
+    shadow_none(&d->dirty->shadow, 2 * d->max_vcpus);
     for (unsigned k = 0; k < d->max_vcpus; k++) {
         for (unsigned user = 0; user < 2; user++)
             root_clear(d->vcpu[k]->shadow_root[user]);

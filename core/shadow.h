@@ -67,6 +67,8 @@ void shadow_root_changed(struct vcpu *v, bool user);
 
 /* ---- With the DIRTY lock held ---- */
 
+/* No frame of the pool is in use but the first `roots`. The caller sees to it that no CPU remembers another. */
+void shadow_none(struct shadow *s, uint32_t roots);
 /* All shadows are empty, and no CPU remembers one. */
 void shadow_forget_all(struct domain *d);
 /* Makes v's shadow root stand for its root. */

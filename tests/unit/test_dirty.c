@@ -111,6 +111,21 @@ static void half_on_is_off(void **state)
     hosted_check();
 }
 
+/* What was known before an end that was only begun is not believed: the first write after it is told. */
+static void on_again_half_way_off(void **state)
+{
+    store(9);
+    host_run(control.v);
+    this_pcpu()->budget = 1;
+    assert_int_equal(dirty_stop(a.d), -ERESTART);
+    assert_int_equal(track(&a), 0);
+    store(9);
+    store(10);
+    hosted_check();
+    clean(&a);
+    assert_true(was_written(9) && was_written(10));
+}
+
 /* With every number of free frames that is too few. */
 static void without_memory_the_guest_runs_on(void **state)
 {
@@ -564,6 +579,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WATCHED(on_and_off_leave_nothing),
         WATCHED(half_on_is_off),
+        WATCHED(on_again_half_way_off),
         WATCHED(without_memory_the_guest_runs_on),
         WATCHED(dies_while_watched),
         WATCHED(a_look_changes_nothing),
