@@ -75,6 +75,15 @@ static bool walk(struct vcpu *v, uint64_t va, struct translation *t)
     return true;
 }
 
+/* What is behind a translation: where no RAM is, nothing answers. */
+static uint8_t *memory_of(mfn_t m)
+{
+    static _Thread_local uint8_t nothing[PAGE_SIZE];
+    uint8_t *page = machine_frame(m);
+
+    return page ? page : memset(nothing, 0xff, sizeof(nothing));
+}
+
 /* One access by the TLB and, if need be, a walk. A fault drops the translation, as silicon's do. */
 static uint8_t *try_access(struct vcpu *v, uint64_t va, bool write)
 {
@@ -88,7 +97,7 @@ static uint8_t *try_access(struct vcpu *v, uint64_t va, bool write)
             *t = fresh;
     }
     if (t->valid && t->va == (va & PAGE_MASK) && (!write || t->writable))
-        page = machine_frame(t->frame);
+        page = memory_of(t->frame);
     pthread_mutex_unlock(&tlb_lock);
     return page ? page + (va & ~PAGE_MASK) : NULL;
 }
