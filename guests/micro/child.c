@@ -107,6 +107,8 @@ static void write_start_info(domid_t dom, uint64_t shared_info_mfn, const char *
     memcpy(si->cmd_line, cmd_line, strlen(cmd_line) + 1);
 }
 
+void (*child_context)(struct vcpu_guest_context *c);
+
 static long set_context(domid_t dom)
 {
     static vcpu_guest_context_t ctx;
@@ -122,6 +124,8 @@ static long set_context(domid_t dom)
     ctx.kernel_ss = FLAT_KERNEL_SS;
     ctx.kernel_sp = ctx.user_regs.rsp;
     ctx.ctrlreg[3] = mfns[FIRST + L4] << 12;
+    if (child_context)
+        child_context(&ctx);
     domctl_clear();
     set_xen_guest_handle(dc.u.vcpucontext.ctxt, &ctx);
     return domctl(XEN_DOMCTL_setvcpucontext, dom);
@@ -199,9 +203,14 @@ static unsigned int relay(void)
 
 long child_run(domid_t dom, unsigned int seconds, unsigned int *failures)
 {
+    return child_run_ms(dom, seconds * 1000, failures);
+}
+
+long child_run_ms(domid_t dom, unsigned int ms, unsigned int *failures)
+{
     evtchn_port_t port = (evtchn_port_t)port_bind(dom, 2);     /* the second one made: its console */
     struct sched_poll poll = { .nr_ports = 1 };
-    uint64_t end = now() + seconds * 1000000000UL;
+    uint64_t end = now() + ms * 1000000UL;
     unsigned int failed = 0;
     long reason = -1;
 

@@ -18,11 +18,16 @@ void child_keep_data(void);
 /* Gives the domain id or a negative errno; the domain is paused. */
 long child_build(const char *cmd_line);
 
+/* Called, if set, with the first vCPU's context before it is given to the hypervisor. */
+struct vcpu_guest_context;
+extern void (*child_context)(struct vcpu_guest_context *c);
+
 /*
  * Unpauses; prints what the child writes, each line after "domU ", and counts the lines that say "not ok"
  * into
  * *failures (may be NULL). Gives the shutdown reason, -1 on time-out.
  */
 long child_run(domid_t dom, unsigned int seconds, unsigned int *failures);
+long child_run_ms(domid_t dom, unsigned int ms, unsigned int *failures);
 
 #endif

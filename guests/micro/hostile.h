@@ -54,6 +54,8 @@ void yield(void);
 uint64_t machine_free_pages(void);
 /* Runs a domU to its end once: what dom0 keeps of it (page tables of the window, ports) later ones use again. */
 void first_child(void);
+/* Waits for so many free pages; false when some stay away. */
+bool memory_returns(uint64_t free_before);
 /* Ends the domain and waits for its memory; false when some stays away. */
 bool destroy_without_leak(uint16_t dom, uint64_t free_before);
 

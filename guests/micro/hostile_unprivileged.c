@@ -6,6 +6,7 @@
 #include <xen/sched.h>
 
 #include "child.h"
+#include "fpu.h"
 
 TEST(domU)
 {
@@ -20,7 +21,9 @@ TEST(domU)
     dom = child_build("only=hostile");
     if (!EXPECT_GE(dom, 1))
         return;
+    fpu_take(3);
     EXPECT_EQ(child_run((domid_t)dom, 120, &failures), SHUTDOWN_poweroff);
+    verdict("domU", "fpu_kept", fpu_kept(3) ? 0 : -1, 0);
     EXPECT_EQ(failures, 0);
     verdict("domU", "memory_comes_back", destroy_without_leak((domid_t)dom, before) ? 0 : -1, 0);
 }
