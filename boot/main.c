@@ -36,6 +36,7 @@
 #include "x86/efi.h"
 #include "x86/irq.h"
 #include "x86/mm.h"
+#include "x86/panic.h"
 #include "x86/percpu.h"
 #include "x86/power.h"
 #include "x86/serial.h"
@@ -278,6 +279,7 @@ static void second_stage(void)
     debug_keys_init();
     irq_keys_init();
     traps_keys_init();
+    panic_keys_init();
     params_register(&options);
     xpti_check();
     make_machine_map();

@@ -3,12 +3,13 @@
  * The end of the hypervisor itself: says why and where, then ends the machine.
  *
  * Nothing here waits for a lock: its holder may be the one that failed. Only the first panic is told; what
- * fails after it stops silently. Addresses in the image can be looked up with addr2line in the ELF file of
- * the build.
+ * fails after it stops silently. testbed/read-panic finds the report in what the serial line said, and names the
+ * functions of its addresses by the ELF file of the build.
  */
 #include "x86/panic.h"
 
 #include "core/domain.h"
+#include "core/keys.h"
 #include "core/log.h"
 #include "core/pcpu.h"
 #include "core/trace.h"
@@ -147,3 +148,19 @@ void panic(const char *fmt, ...)
     say_callers((uint64_t)__builtin_return_address(0), *(const uint64_t *)frame);
     end();
 }
+
+/* ---- Asked for ---- */
+
+#ifdef NDEBUG
+void panic_keys_init(void) { }
+#else
+static uint64_t crash(uint64_t at)
+{
+    panic("asked for by debug key 'C', at %lu", at);
+}
+
+void panic_keys_init(void)
+{
+    key_register('C', "crash the hypervisor, to see its report", false, crash);
+}
+#endif

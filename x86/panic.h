@@ -8,4 +8,7 @@
 /* An exception in the hypervisor that nothing expected, or one that no guest can be blamed for. */
 _Noreturn void panic_trap(const struct cpu_regs *regs);
 
+/* At boot. Debug builds have a key that ends the hypervisor as a defect of its own would. */
+void panic_keys_init(void);
+
 #endif
