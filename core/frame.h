@@ -14,7 +14,7 @@
  *   F5  the type changes only from count 0, under TYPE_BUSY, and after stale CPUs were flushed
  *   F6  a table that is VALID, or has a cursor, holds one general reference itself, so it is never freed in that state
  *
- * Who may change what: `refs` and `type` are atomic, changed only by core/frame.c; `cursor` by the CPU that holds
+ * Who may change what: `refs` and `type` are atomic, changed only by core/frame.c and frame_map.h; `cursor` by the CPU that holds
  * TYPE_BUSY; `owner` while refs is 0 or by the one holder of the last reference; links under the owner's domain lock.
  */
 #ifndef CORE_FRAME_H

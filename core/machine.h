@@ -20,6 +20,7 @@ struct cpu_policies;
  *   struct pcpu *machine_pcpu(void)       this CPU's structure; always valid
  *   void *machine_ram(mfn_t)              machine_frame() of what is known to be RAM
  *   uint64_t machine_tsc_soon(void)       machine_tsc(), but maybe read a little early or late
+ *   uint32_t machine_flush_stamp(void)    the clock of full TLB flushes, see machine_stale()
  */
 
 /* One turn of a waiting loop: answers what other CPUs ask of this one (TLB flushes), then pauses. */
@@ -66,8 +67,7 @@ void machine_flush(cpumask_t cpus, enum flush what, uint64_t va);
 /* Writes back and empties every CPU's caches. */
 void machine_flush_caches(void);
 
-/* A clock of full flushes: stamp now; later ask which CPUs of a mask have had no full flush since. */
-uint32_t machine_flush_stamp(void);
+/* A clock of full flushes: machine_flush_stamp() now; later ask which CPUs of a mask have had no full flush since. */
 cpumask_t machine_stale(cpumask_t cpus, uint32_t stamp);
 
 /* ---- The current guest's memory, by its kernel page tables ---- */

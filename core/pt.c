@@ -15,6 +15,7 @@
 
 #include "core/budget.h"
 #include "core/domain.h"
+#include "core/frame_map.h"
 #include "core/guest.h"
 #include "core/log.h"
 #include "core/m2p.h"
@@ -47,11 +48,14 @@ static int opaque_get(struct domain *pt, uint64_t e)
     return pte_names_ram(e, machine_maddr_bits(), frame_count) ? -EINVAL : 0;
 }
 
-/*
- * Takes what an L1 entry needs and makes it fit for the hardware. `pt`: owner of the table; frames are `from`'s.
- * -EPERM: not RAM, and not for this domain. -EBUSY: writable, and in use as a table or by somebody else.
- */
-static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
+/* What stays of a present L1 entry for RAM: for those without devices, it is write-back. */
+static uint64_t l1_keep(const struct domain *pt)
+{
+    return domain_may(pt, PRIV_HARDWARE) ? ~0ull : ~PTE_CACHE;
+}
+
+/* l1_get() when something is not as usual. */
+static __attribute__((noinline)) int l1_get_unusual(struct domain *pt, struct domain *from, uint64_t *entry)
 {
     uint64_t e = *entry;
     mfn_t m = mfn(pte_mfn(e));
@@ -63,8 +67,7 @@ static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
     *entry = pte_for_hardware(e);
     if (!mfn_is_ram(m))
         return domain_may_mmio(pt, m, 1) ? 0 : -EPERM;
-    if (!domain_may(pt, PRIV_HARDWARE))
-        *entry &= ~PTE_CACHE; /* RAM is write-back for those without devices */
+    *entry &= l1_keep(pt);
     if (!frame_get(m, from->id))
         return e & PTE_RW ? -EBUSY : -EINVAL;
     /* Of the hypervisor's frames only those it means to show: it waits for references to others to go before it frees them. */
@@ -85,23 +88,37 @@ static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
     return 0;
 }
 
-static void l1_put(uint64_t e)
+/* As usual: a present entry for an ordinary frame of the table's owner. False: no references taken. */
+static inline __attribute__((always_inline)) bool l1_get_usual(domid_t owner, uint64_t e)
+{
+    return (e & PTE_P) && pte_flags_ok(e, 1) && frame_map(mfn(pte_mfn(e)), owner, e & PTE_RW);
+}
+
+/*
+ * Takes what an L1 entry needs and makes it fit for the hardware. `pt`: owner of the table; frames are `from`'s.
+ * -EPERM: not RAM, and not for this domain. -EBUSY: writable, and in use as a table or by somebody else.
+ */
+static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
+{
+    if (unlikely(from != pt || !l1_get_usual(pt->id, *entry)))
+        return l1_get_unusual(pt, from, entry);
+    *entry = pte_for_hardware(*entry) & l1_keep(pt);
+    return 0;
+}
+
+static inline void l1_put(uint64_t e)
 {
     mfn_t m = mfn(pte_mfn(e));
 
-    if (!(e & PTE_P) || !mfn_is_ram(m))
-        return;
-    if (e & PTE_RW)
-        type_put(m);
-    frame_put(m);
+    if ((e & PTE_P) && mfn_is_ram(m))
+        frame_unmap(frame_of(m), e & PTE_RW);
 }
 
+/* Of a present entry. */
 static int upper_get(struct domain *d, uint64_t *entry, unsigned level)
 {
     uint64_t e = *entry;
 
-    if (!(e & PTE_P))
-        return opaque_get(d, e);
     if (!pte_flags_ok(e, level))
         return -EINVAL;
     *entry = pte_for_hardware(e);
@@ -110,7 +127,9 @@ static int upper_get(struct domain *d, uint64_t *entry, unsigned level)
 
 static int entry_get(struct domain *pt, struct domain *from, uint64_t *entry, unsigned level)
 {
-    return level == 1 ? l1_get(pt, from, entry) : upper_get(pt, entry, level);
+    if (level == 1)
+        return l1_get(pt, from, entry);
+    return *entry & PTE_P ? upper_get(pt, entry, level) : opaque_get(pt, *entry);
 }
 
 static void entry_put(uint64_t e, unsigned level)
@@ -147,38 +166,82 @@ static void undo_entries(struct frame *f, unsigned level)
     }
 }
 
-int pt_validate(struct domain *d, mfn_t m, enum frame_type type)
+static int bad_entry(struct domain *d, struct frame *f, unsigned level, uint64_t e, int rc)
 {
-    struct frame *f = frame_of(m);
-    unsigned level = level_of(type);
-    pte_slot *t = table_of(m);
+    guest_log(d, LOG_DEBUG, "frame %#lx as L%u: bad entry %u: %#lx", frame_mfn(f).n, level, f->cursor, e);
+    undo_entries(f, level);
+    return rc;
+}
 
-    if (type == TYPE_SEG)
-        return validate_descriptors(m);
-    /* Each level calls type_get for the next lower one, so the depth is at most four. */
+/* An L1 table is done in one go, whatever is left of the budget. */
+static int validate_l1(struct domain *d, struct frame *f)
+{
+    pte_slot *t = table_of(frame_mfn(f));
+    uint64_t keep = l1_keep(d);
+    domid_t owner = d->id;
+
+    budget_take(PT_ENTRIES - f->cursor);
+    for (unsigned i = f->cursor; i < PT_ENTRIES; i++) {
+        const uint64_t e = t[i];
+
+        if (likely(l1_get_usual(owner, e))) {
+            atomic_store_explicit(&t[i], pte_for_hardware(e) & keep, memory_order_relaxed);
+        } else {
+            uint64_t fit = e;
+            int rc = l1_get_unusual(d, d, &fit);
+
+            if (rc) {
+                f->cursor = (uint16_t)i;
+                return rc == -ERESTART ? rc : bad_entry(d, f, 1, e, rc);
+            }
+            t[i] = fit;
+        }
+    }
+    f->cursor = PT_ENTRIES;
+    return 0;
+}
+
+/* Each level calls type_get for the next lower one, so the depth is at most four. */
+static int validate_upper(struct domain *d, struct frame *f, unsigned level)
+{
+    pte_slot *t = table_of(frame_mfn(f));
+
     for (; f->cursor < PT_ENTRIES; f->cursor++) {
         uint64_t e = t[f->cursor];
         int rc;
 
         if (level == 4 && !pt_slot_guest(f->cursor))
             continue;
-        rc = entry_get(d, d, &e, level);
-        if (rc == -ERESTART)
-            return rc;
-        if (rc) {
-            guest_log(d, LOG_DEBUG, "frame %#lx as L%u: bad entry %u: %#lx", m.n, level, f->cursor, e);
-            undo_entries(f, level);
-            return rc;
-        }
-        t[f->cursor] = e;
-        if (!budget_take(1) && level > 1 && f->cursor + 1u < PT_ENTRIES) {
+        rc = e & PTE_P ? upper_get(d, &e, level) : opaque_get(d, e);
+        if (rc)
+            return rc == -ERESTART ? rc : bad_entry(d, f, level, e, rc);
+        if (e & PTE_P)
+            t[f->cursor] = e;
+        if (!budget_take(1) && f->cursor + 1u < PT_ENTRIES) {
             f->cursor++;
             return -ERESTART;
         }
     }
     if (level == 4)
-        machine_root_init((uint64_t *)machine_frame(m));
+        machine_root_init((uint64_t *)machine_frame(frame_mfn(f)));
     return 0;
+}
+
+int pt_validate(struct domain *d, mfn_t m, enum frame_type type)
+{
+    if (type == TYPE_SEG)
+        return validate_descriptors(m);
+    return type == TYPE_L1 ? validate_l1(d, frame_of(m)) : validate_upper(d, frame_of(m), level_of(type));
+}
+
+static void devalidate_l1(struct frame *f)
+{
+    pte_slot *t = table_of(frame_mfn(f));
+
+    budget_take(f->cursor);
+    for (unsigned i = f->cursor; i-- > 0;)
+        l1_put(t[i]);
+    f->cursor = 0;
 }
 
 int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type)
@@ -188,11 +251,13 @@ int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type)
     pte_slot *t = table_of(m);
 
     shadow_table_gone(d, m);
+    if (level == 1)
+        devalidate_l1(f);
     while (f->cursor) {
         f->cursor--;
         if (level < 4 || pt_slot_guest(f->cursor))
             entry_put(t[f->cursor], level);
-        if (!budget_take(1) && level > 1 && f->cursor)
+        if (!budget_take(1) && f->cursor)
             return -ERESTART;
     }
     return 0;

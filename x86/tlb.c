@@ -23,7 +23,7 @@
 
 enum { ASK_NONE, ASK_ALL, ASK_PAGE };
 
-static _Atomic uint64_t flush_clock = 1;
+_Atomic uint64_t flush_clock = 1;
 static _Atomic uint64_t ask_va[MAX_CPUS]; /* of the request to that CPU; one request at a time (flush_busy) */
 static _Atomic bool flush_busy;
 
@@ -105,11 +105,6 @@ void machine_flush(cpumask_t cpus, enum flush what, uint64_t va)
     }
     if (others)
         flush_others(others, what, va);
-}
-
-uint32_t machine_flush_stamp(void)
-{
-    return (uint32_t)flush_clock;
 }
 
 cpumask_t machine_stale(cpumask_t cpus, uint32_t stamp)

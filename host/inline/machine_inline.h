@@ -4,6 +4,7 @@
 #define HOST_MACHINE_INLINE_H
 
 struct pcpu *machine_pcpu(void);
+uint32_t machine_flush_stamp(void);
 static inline void *machine_ram(mfn_t m) { return machine_frame(m); }
 static inline uint64_t machine_tsc_soon(void) { return machine_tsc(); }
 

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "core/frame_map.h"
 #include "tests/unit/hosted.h"
 
 enum { PAGES = 32 };
@@ -67,6 +68,59 @@ static void a_counter_does_not_wrap(void **state)
     assert_int_not_equal(frame_get_type(a.d, a.m[0], TYPE_WRITABLE), 0);
     f->type = type;
     frame_put_type(a.m[0]);
+}
+
+/* frame_map() takes what frame_get() and type_get() would take, or nothing. */
+static void a_mapping_takes_both_references_or_none(void **state)
+{
+    struct frame *f = frame_of(a.m[0]);
+    uint64_t type;
+
+    assert_true(frame_map(a.m[0], 1, false));
+    assert_int_equal(refs(a.m[0]), 2);
+    assert_false(frame_map(a.m[0], 1, true)); /* no type yet */
+    assert_int_equal(refs(a.m[0]), 2);
+    assert_int_equal(frame_get_type(a.d, a.m[0], TYPE_WRITABLE), 0);
+    assert_true(frame_map(a.m[0], 1, true));
+    assert_int_equal(refs(a.m[0]), 4);
+    assert_int_equal(uses(a.m[0]), 2);
+    assert_false(frame_map(a.m[0], 2, true));
+    assert_false(frame_map(mfn(frame_count), 1, false));
+    assert_false(frame_map(MFN_NONE, 1, false));
+    type = f->type;
+    f->type = type | TYPE_PINNED;
+    assert_false(frame_map(a.m[0], 1, true));
+    f->type = type | TYPE_COUNT;
+    assert_false(frame_map(a.m[0], 1, true));
+    f->type = type;
+    assert_int_equal(refs(a.m[0]), 4);
+    frame_unmap(f, true);
+    frame_unmap(f, true);
+    frame_unmap(f, false);
+    assert_int_equal(refs(a.m[0]), 1);
+    assert_int_equal(uses(a.m[0]), 0);
+}
+
+static void a_table_is_not_mapped_writable(void **state)
+{
+    assert_int_equal(frame_get_type(a.d, a.m[0], TYPE_L1), 0);
+    assert_false(frame_map(a.m[0], 1, true));
+    assert_true(frame_map(a.m[0], 1, false));
+    frame_unmap(frame_of(a.m[0]), false);
+    frame_put_type(a.m[0]);
+    hosted_leave(a.v, BUDGET_UNITS);
+}
+
+static void the_last_mapping_frees_a_frame_given_up(void **state)
+{
+    assert_true(frame_map(a.m[5], 1, false));
+    assert_true(reservation_remove(a.d, a.m[5]));
+    assert_false(frame_map(a.m[5], 1, false)); /* no longer in its owner's hands */
+    assert_false(is_free(a.m[5]));
+    frame_unmap(frame_of(a.m[5]), false);
+    assert_true(is_free(a.m[5]));
+    assert_false(frame_map(a.m[5], 1, false));
+    hosted_check();
 }
 
 static void a_freed_frame_waits_for_its_last_user(void **state)
@@ -204,6 +258,22 @@ static _Atomic unsigned ready_cpus;
 static _Atomic unsigned overlaps, gots;
 static _Atomic int inside; /* > 0: writers, < 0: table users */
 
+/* In all the ways that there are. */
+static int take(enum frame_type type, unsigned n)
+{
+    if (type == TYPE_WRITABLE && (n & 1) && frame_map(a.m[0], 1, true))
+        return 0;
+    return frame_get_type(a.d, a.m[0], type);
+}
+
+static void give(enum frame_type type, unsigned n)
+{
+    if (type == TYPE_WRITABLE && (n & 2))
+        frame_unmap(frame_of(a.m[0]), true);
+    else
+        frame_put_type(a.m[0]);
+}
+
 /* Each CPU wants the frame as something else; nobody may ever find the other inside. */
 static void *contend(void *data)
 {
@@ -218,7 +288,7 @@ static void *contend(void *data)
         machine_relax();
     for (unsigned n = 0; n < 20000; n++) {
         budget_reset();
-        if (frame_get_type(a.d, a.m[0], mine)) {
+        if (take(mine, n)) {
             hosted_leave(current_vcpu(), BUDGET_UNITS);
             continue;
         }
@@ -226,7 +296,7 @@ static void *contend(void *data)
         if ((inside += sign) * sign <= 0)
             overlaps++;
         inside -= sign;
-        frame_put_type(a.m[0]);
+        give(mine, n);
         hosted_leave(current_vcpu(), BUDGET_UNITS);
     }
     host_run(NULL);
@@ -292,6 +362,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GUEST_TEST(only_the_owners_name_gets_a_reference),
         GUEST_TEST(a_counter_does_not_wrap),
+        GUEST_TEST(a_mapping_takes_both_references_or_none),
+        GUEST_TEST(a_table_is_not_mapped_writable),
+        GUEST_TEST(the_last_mapping_frees_a_frame_given_up),
         GUEST_TEST(a_freed_frame_waits_for_its_last_user),
         GUEST_TEST(frames_come_scrubbed),
         GUEST_TEST(one_type_at_a_time),

@@ -31,4 +31,11 @@ static inline uint64_t machine_tsc_soon(void)
     return (uint64_t)hi << 32 | lo;
 }
 
+/* Counted by x86/tlb.c. */
+extern _Atomic uint64_t flush_clock;
+static inline uint32_t machine_flush_stamp(void)
+{
+    return (uint32_t)flush_clock;
+}
+
 #endif
