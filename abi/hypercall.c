@@ -11,12 +11,12 @@ struct row {
     const char *name;
     uint8_t args;  /* how many registers it reads */
     uint8_t needs; /* enum privilege */
-    uint32_t op, words; /* as they are recorded: core/trace.h */
+    uint64_t head; /* as it is recorded: core/trace.h */
     long (*run)(struct hypercall *hc);
 };
 
 #define HYPERCALL(nr, name, args, needs, run) \
-    [nr] = { name, args, needs, TRACE_HYPERCALL_OP(nr, args), TRACE_HYPERCALL_WORDS(args), run },
+    [nr] = { name, args, needs, TRACE_HYPERCALL(nr, args), run },
 static const struct row table[] = {
 #include "abi/table.def"
 };
@@ -32,6 +32,7 @@ static inline __attribute__((always_inline)) long run(struct hypercall *hc, uint
     size_t nr = clamp_index(hc->nr, ARRAY_SIZE(table));
     const struct row *r = &table[nr];
     struct pcpu *c = this_pcpu();
+    struct trace_cpu *t = c->trace;
     uint32_t mark;
     long rc;
 
@@ -40,9 +41,9 @@ static inline __attribute__((always_inline)) long run(struct hypercall *hc, uint
     if (unlikely(!domain_may(hc->d, r->needs)))
         return refuse(hc->v, -EPERM, "%s: not privileged", r->name);
     c->perf[PERF_HYPERCALLS + nr]++;
-    mark = trace_hypercall(c, hc->v, event | r->words, r->op, hc->arg);
+    mark = trace_hypercall(t, hc->v, r->head | event, hc->arg);
     rc = r->run(hc);
-    trace_result(c, mark, rc);
+    trace_result(t, mark, rc);
     return rc;
 }
 
@@ -51,18 +52,28 @@ long hypercall_run(struct hypercall *hc)
     return run(hc, TRC_PV_HYPERCALL_V2);
 }
 
+/* In a family whose numbers have no gaps each stands at its own. */
+static const struct subop *subop_find(const struct subop *rows, unsigned n, uint64_t cmd)
+{
+    if (likely(cmd < n)) {
+        const struct subop *r = &rows[clamp_index(cmd, n)];
+
+        if (likely(r->cmd == cmd))
+            return r;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (rows[i].cmd == cmd)
+            return &rows[i];
+    }
+    return NULL;
+}
+
 long subop_run(struct hypercall *hc, const struct subop *rows, unsigned n, uint64_t cmd, guest_ptr_t arg)
 {
     uint64_t local[SUBOP_MAX_SIZE / sizeof(uint64_t)];
-    const struct subop *r = NULL;
+    const struct subop *r = subop_find(rows, n, cmd);
     long rc;
 
-    for (unsigned i = 0; i < n; i++) {
-        if (rows[i].cmd == cmd) {
-            r = &rows[i];
-            break;
-        }
-    }
     if (!r)
         return -ENOSYS;
     if (!domain_may(hc->d, r->needs))

@@ -10,14 +10,14 @@
 
 #define BUDGET_UNITS 4096u
 
-/* At each entry from a guest. */
-static inline void budget_reset(void)
+/* For each entry from a guest; on c. */
+static inline void budget_begin(struct pcpu *c)
 {
-    struct pcpu *c = this_pcpu();
-
     c->budget = BUDGET_UNITS;
     c->own_faults = 0;
 }
+
+static inline void budget_reset(void) { budget_begin(this_pcpu()); }
 
 /* Takes n units; false if the budget is spent (the n units are then still granted: ask before the next piece). */
 static inline bool budget_take(unsigned n)

@@ -19,7 +19,7 @@ struct cpu_policies;
  * Of the machine's own header, machine_inline.h, because they are asked at each turn:
  *   struct pcpu *machine_pcpu(void)       this CPU's structure; always valid
  *   void *machine_ram(mfn_t)              machine_frame() of what is known to be RAM
- *   uint64_t machine_tsc_soon(void)       machine_tsc(), but maybe read a little early or late
+ *   void machine_tsc_note(uint64_t *at)   machine_tsc() to there, but maybe read a little early or late
  *   uint32_t machine_flush_stamp(void)    the clock of full TLB flushes, see machine_stale()
  */
 

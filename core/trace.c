@@ -24,7 +24,7 @@ void trace(uint32_t event, unsigned words, uint64_t w01, uint64_t w23, uint64_t 
     if (unlikely(!t))
         return;
     r = &t->record[t->next++ % TRACE_RECORDS];
-    r->tsc = machine_tsc_soon();
+    machine_tsc_note(&r->tsc);
     __builtin_memcpy(&r->word[0], &w01, sizeof(w01));
     __builtin_memcpy(&r->word[2], &w23, sizeof(w23));
     __builtin_memcpy(&r->word[4], &w45, sizeof(w45));

@@ -30,7 +30,7 @@ struct pcpu;
 /* How the ABI names a CPU that runs nobody. */
 #define TRACE_DOM_IDLE 32767u
 
-#define TRACE_NO_RESULT INT64_MIN
+#define TRACE_NO_RESULT INT32_MIN /* no hypercall gives that */
 
 struct trace_record {
     uint64_t tsc;
@@ -70,11 +70,11 @@ static inline void trace1(uint32_t event, uint32_t w)              { trace(event
 static inline void trace2(uint32_t event, uint32_t a, uint32_t b)  { trace(event, 2, TRACE_PAIR(a, b), 0, 0, 0); }
 static inline void trace4(uint32_t event, uint64_t w01, uint64_t w23) { trace(event, 4, w01, w23, 0, 0); }
 
-/* The word for `n` arguments, 3 at most, and the event. */
-#define TRACE_HYPERCALL_OP(nr, n) ((nr) | ((n) > 0 ? TRC_PV_HYPERCALL_V2_ARG_64(0) : 0) | \
-                                   ((n) > 1 ? TRC_PV_HYPERCALL_V2_ARG_64(1) : 0) | \
-                                   ((n) > 2 ? TRC_PV_HYPERCALL_V2_ARG_64(2) : 0))
-#define TRACE_HYPERCALL_WORDS(n) ((1u + 2u * ((n) < 3 ? (n) : 3)) << TRACE_EXTRA_SHIFT)
+/* The event of hypercall nr with `n` arguments, but for its kind, and above it the first word: which of 3 arguments are meant. */
+#define TRACE_HYPERCALL(nr, n) TRACE_PAIR((1u + 2u * ((n) < 3 ? (n) : 3)) << TRACE_EXTRA_SHIFT,        \
+                                          (nr) | ((n) > 0 ? TRC_PV_HYPERCALL_V2_ARG_64(0) : 0) |        \
+                                              ((n) > 1 ? TRC_PV_HYPERCALL_V2_ARG_64(1) : 0) |           \
+                                              ((n) > 2 ? TRC_PV_HYPERCALL_V2_ARG_64(2) : 0))
 
 /* ---- Showing (core/trace_show.c) ---- */
 

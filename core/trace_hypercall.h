@@ -8,21 +8,18 @@
 #include "core/vcpu.h"
 
 /*
- * Records a hypercall of v, which runs on this CPU, c. `event` has its number of words; `op` is the first of them: the
- * hypercall's number, and which of the three arguments are meant; all are kept, which is cheaper than to choose. Gives a mark
- * of the record for trace_result().
+ * Records a hypercall of v, which runs on the CPU of t (NULL: it does not record). `head`: its kind, with TRACE_HYPERCALL().
+ * All three arguments are kept, which is cheaper than to choose. Gives a mark of the record for trace_result().
  */
-static inline uint32_t trace_hypercall(const struct pcpu *c, const struct vcpu *v, uint32_t event, uint32_t op, const uint64_t *arg)
+static inline uint32_t trace_hypercall(struct trace_cpu *t, const struct vcpu *v, uint64_t head, const uint64_t *arg)
 {
-    struct trace_cpu *t = c->trace;
     struct trace_record *r;
 
     if (unlikely(!t))
         return 0;
     r = &t->record[t->next++ % TRACE_RECORDS];
-    r->tsc = machine_tsc_soon();
-    r->event = event;
-    r->word[0] = op;
+    machine_tsc_note(&r->tsc);
+    __builtin_memcpy((char *)r + offsetof(struct trace_record, event), &head, sizeof(head));
     __builtin_memcpy(&r->word[1], arg, 3 * sizeof(arg[0]));
     r->who = v->who;
     r->rip = v->regs->rip;
@@ -31,12 +28,11 @@ static inline uint32_t trace_hypercall(const struct pcpu *c, const struct vcpu *
         trace_export(t, r);
     return t->next;
 }
+_Static_assert(offsetof(struct trace_record, word) == offsetof(struct trace_record, event) + 4, "`head` fills both");
 
-/* The result of the call with that mark, on the same CPU; unless so many records came after it that its place is taken. */
-static inline void trace_result(const struct pcpu *c, uint32_t mark, int64_t result)
+/* The result of the call with that mark; unless so many records came after it that its place is taken. */
+static inline void trace_result(struct trace_cpu *t, uint32_t mark, int64_t result)
 {
-    struct trace_cpu *t = c->trace;
-
     if (likely(t) && t->next - mark < TRACE_RECORDS)
         t->record[(mark - 1) % TRACE_RECORDS].result = result;
 }

@@ -155,6 +155,19 @@ void sysenter_from_guest(struct cpu_regs *regs)
     bounce_sysenter(current_vcpu());
 }
 
+/* The guest's flags and selectors were made safe where they were set; here they are made certain. Nothing comes after this. */
+static inline void enter_guest(struct stack_top *top)
+{
+    struct cpu_regs *regs = &top->regs;
+
+    ASSERT(!top->cpu->core.locks_held);
+    regs->rflags = (regs->rflags & ~(X86_EFLAGS_IOPL | X86_EFLAGS_NT | X86_EFLAGS_VM | X86_EFLAGS_VIF | X86_EFLAGS_VIP)) |
+                   X86_EFLAGS_IF | X86_EFLAGS_MBS;
+    regs->cs |= 3;
+    regs->ss |= 3;
+    xpti_before_guest(top->cpu);
+}
+
 /* Selectors that did not load are told to the guest. That may be its end: it leaves only by way of core_exit(). */
 static void leave_after_work(void)
 {
@@ -164,26 +177,23 @@ static void leave_after_work(void)
         core_exit();
         v = current_vcpu();
         if (likely(!v->arch->bad_segment))
-            return;
+            break;
         v->arch->bad_segment = 0;
         bounce_failsafe(v);
     }
+    enter_guest(stack_top());
 }
 
-/* The last C before the guest. Its flags and selectors were made safe where they were set; here they are made certain. */
+/* The last C before the guest. Segments are loaded by core_exit() alone: without it none can be bad. */
 void leave_to_guest(void)
 {
-    struct cpu_regs *regs = &stack_top()->regs;
-    struct pcpu *c = this_pcpu();
+    struct stack_top *top = stack_top();
+    struct pcpu *c = &top->cpu->core;
 
-    if (unlikely(!c->current || core_exit_needed(c, c->current) || c->current->arch->bad_segment))
+    if (unlikely(!c->current || core_exit_needed(c, c->current))) {
         leave_after_work();
-    else
-        budget_reset();
-    ASSERT(!c->locks_held);
-    regs->rflags = (regs->rflags & ~(X86_EFLAGS_IOPL | X86_EFLAGS_NT | X86_EFLAGS_VM | X86_EFLAGS_VIF | X86_EFLAGS_VIP)) |
-                   X86_EFLAGS_IF | X86_EFLAGS_MBS;
-    regs->cs = (uint16_t)regs->cs | 3;
-    regs->ss = (uint16_t)regs->ss | 3;
-    xpti_before_guest();
+    } else {
+        budget_begin(c);
+        enter_guest(top);
+    }
 }

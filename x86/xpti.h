@@ -23,12 +23,10 @@ void xpti_check(void);
 /* This CPU has just loaded a root of v's, its current vCPU. */
 void xpti_root_loaded(struct vcpu *v);
 
-/* On the way to the guest, after everything that may change or load a root. */
+/* On the way to the guest, after everything that may change or load a root; on c. */
 void xpti_fill(struct x86_pcpu *c);
-static inline void xpti_before_guest(void)
+static inline void xpti_before_guest(struct x86_pcpu *c)
 {
-    struct x86_pcpu *c = this_cpu();
-
     if (unlikely(atomic_load_explicit(&c->exit_stale, memory_order_relaxed)))
         xpti_fill(c);
 }

@@ -6,6 +6,6 @@
 struct pcpu *machine_pcpu(void);
 uint32_t machine_flush_stamp(void);
 static inline void *machine_ram(mfn_t m) { return machine_frame(m); }
-static inline uint64_t machine_tsc_soon(void) { return machine_tsc(); }
+static inline void machine_tsc_note(uint64_t *at) { *at = machine_tsc(); }
 
 #endif

@@ -58,17 +58,17 @@ static void a_result_finds_its_record_or_none(void **state)
     uint32_t mark;
     struct trace_record *r;
 
-    mark = trace_hypercall(this_pcpu(), g.v, TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL_WORDS(0), 17, args);
+    mark = trace_hypercall(this_pcpu()->trace, g.v, TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL(17, 0), args);
     r = last();
     trace1(TRACE_EVENT, 3);
-    trace_result(this_pcpu(), mark, -22);
+    trace_result(this_pcpu()->trace, mark, -22);
     assert_int_equal(r->result, -22);
     assert_true(last()->result == TRACE_NO_RESULT);
 
-    mark = trace_hypercall(this_pcpu(), g.v, TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL_WORDS(0), 17, args);
+    mark = trace_hypercall(this_pcpu()->trace, g.v, TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL(17, 0), args);
     for (unsigned i = 0; i < TRACE_RECORDS; i++) /* its place is taken */
         trace1(TRACE_EVENT, i);
-    trace_result(this_pcpu(), mark, -22);
+    trace_result(this_pcpu()->trace, mark, -22);
     for (unsigned i = 0; i < TRACE_RECORDS; i++)
         assert_true(this_pcpu()->trace->record[i].result == TRACE_NO_RESULT);
 }
@@ -361,8 +361,8 @@ static void all_cpus_are_shown_merged_by_time(void **state)
         host_cpu = i % 2;
         if (i == 0) {
             g.v->regs->rip = 0x99;
-            mark = trace_hypercall(this_pcpu(), g.v, TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL_WORDS(2), TRACE_HYPERCALL_OP(29, 2), args);
-            trace_result(this_pcpu(), mark, -22);
+            mark = trace_hypercall(this_pcpu()->trace, g.v, TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL(29, 2), args);
+            trace_result(this_pcpu()->trace, mark, -22);
         }
         if (i == 1)
             trace1(TRACE_VECTOR, 0xf0);

@@ -23,12 +23,12 @@ static inline void *machine_ram(mfn_t m)
     return (void *)(RAM_VA + (m.n << PAGE_SHIFT));
 }
 
-static inline uint64_t machine_tsc_soon(void)
+/* As two halves, as the CPU gives it. */
+static inline void machine_tsc_note(uint64_t *at)
 {
-    uint32_t lo, hi;
+    uint32_t *half = (uint32_t *)at;
 
-    __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-    return (uint64_t)hi << 32 | lo;
+    __asm__ volatile("rdtsc" : "=a"(half[0]), "=d"(half[1]));
 }
 
 /* Counted by x86/tlb.c. */
