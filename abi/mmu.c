@@ -73,23 +73,35 @@ static long batch_end(struct hypercall *hc, struct batch *b, long rc)
     return rc;
 }
 
-static void batch_step(struct batch *b, size_t size)
+static void batch_steps(struct batch *b, unsigned n, size_t size)
 {
-    b->count--;
-    b->done++;
-    b->at = gptr_plus(b->at, size);
+    b->count -= n;
+    b->done += n;
+    b->at = gptr_plus(b->at, n * size);
 }
 
 /* ---- mmu_update ---- */
 
-static long table_update(struct hypercall *hc, struct domain *owner, struct domain *from, uint64_t maddr, uint64_t val,
-                         bool preserve_ad)
+/* The frame that the last request wrote to: it stays referenced, as `type`, for the next one. TYPE_NONE: none is. */
+struct held {
+    mfn_t m;
+    enum frame_type type;
+};
+
+static void let_go(struct held *h)
 {
-    mfn_t m = maddr_mfn(maddr);
-    unsigned i = (maddr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
+    if (h->type != TYPE_NONE)
+        frame_put_type(h->m);
+    *h = (struct held){ MFN_NONE, TYPE_NONE };
+}
+
+static long hold(struct hypercall *hc, struct held *h, struct domain *owner, mfn_t m)
+{
     enum frame_type type;
     long rc;
 
+    /* First: what comes now may want it as something else. */
+    let_go(h);
     if (!frame_get(m, owner->id))
         return refuse(hc->v, -EINVAL, "mmu_update: frame %#lx is not d%u's", m.n, owner->id);
     type = type_of(frame_of(m)->type);
@@ -100,15 +112,30 @@ static long table_update(struct hypercall *hc, struct domain *owner, struct doma
         frame_put(m);
         return rc;
     }
-    if (type == TYPE_WRITABLE) {
+    *h = (struct held){ m, type };
+    return 0;
+}
+
+static long table_update(struct hypercall *hc, struct held *h, struct domain *owner, struct domain *from, uint64_t maddr,
+                         uint64_t val, bool preserve_ad)
+{
+    mfn_t m = maddr_mfn(maddr);
+    unsigned i = (maddr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
+    long rc;
+
+    if (unlikely(!mfn_same(h->m, m))) {
+        rc = hold(hc, h, owner, m);
+        if (rc)
+            return rc;
+    }
+    if (unlikely(h->type == TYPE_WRITABLE)) {
         atomic_store(&((_Atomic uint64_t *)machine_frame(m))[i], val);
         dirty_mark(owner, m);
-    } else {
-        rc = pt_set(hc->v, m, i, val, owner, from, preserve_ad);
+        return 0;
     }
-    frame_put_type(m);
+    rc = pt_set(hc->v, m, i, val, owner, from, preserve_ad);
     if (rc && rc != -ERESTART)
-        rc = refuse(hc->v, rc, "mmu_update: entry %#lx at %#lx (L%u)", val, maddr, (unsigned)type);
+        rc = refuse(hc->v, rc, "mmu_update: entry %#lx at %#lx (L%u)", val, maddr, (unsigned)h->type);
     return rc;
 }
 
@@ -124,28 +151,82 @@ static long machphys_update(struct hypercall *hc, struct domain *owner, uint64_t
     return 0;
 }
 
-static long update_one(struct hypercall *hc, struct domain *owner, struct domain *from, const struct mmu_update *u)
+static long update_one(struct hypercall *hc, struct held *h, struct domain *owner, struct domain *from, const struct mmu_update *u)
 {
     switch (u->ptr & 7) {
     case MMU_MACHPHYS_UPDATE:
         return machphys_update(hc, from, u->ptr, u->val);
     case MMU_PT_UPDATE_PRESERVE_AD:
-        return table_update(hc, owner, from, u->ptr & ~7ull, u->val, true);
+        return table_update(hc, h, owner, from, u->ptr & ~7ull, u->val, true);
     case MMU_NORMAL_PT_UPDATE:
     case MMU_PT_UPDATE_NO_TRANSLATE: /* frames are named by MFN anyway */
-        return table_update(hc, owner, from, u->ptr & ~7ull, u->val, false);
+        return table_update(hc, h, owner, from, u->ptr & ~7ull, u->val, false);
     default:
         return -ENOSYS;
     }
+}
+
+#define PIECE 16u /* requests copied at a time */
+
+/* The next requests, PIECE at most; 0: can't be read. Only where the list ends in a hole is it read one by one. */
+static unsigned next_updates(const struct batch *b, struct mmu_update *u)
+{
+    unsigned n = MIN(b->count, PIECE);
+
+    if (likely(!guest_read(u, b->at, n * sizeof(*u))))
+        return n;
+    return guest_read(u, b->at, sizeof(*u)) ? 0 : 1;
+}
+
+/* Of n requests: how many were done; *rc says why not all. They are still to be paid for, but for what an unusual one cost. */
+static unsigned run_piece(struct hypercall *hc, struct held *h, struct domain *owner, struct domain *from, const struct mmu_update *u,
+                          unsigned n, long *rc)
+{
+    unsigned i = 0;
+
+    for (;;) {
+        if (h->type == TYPE_L1 && owner == from)
+            i += pt_set_run(owner, h->m, &u[i], n - i);
+        if (i == n)
+            return n;
+        *rc = update_one(hc, h, owner, from, &u[i]);
+        if (*rc)
+            return i;
+        i++;
+        if (budget_spent()) {
+            *rc = -ERESTART;
+            return i;
+        }
+    }
+}
+
+static long run_updates(struct hypercall *hc, struct batch *b, struct held *h, struct domain *owner, struct domain *from)
+{
+    while (b->count) {
+        struct mmu_update u[PIECE];
+        unsigned n = next_updates(b, u), done;
+        long rc = 0;
+
+        if (!n)
+            return -EFAULT;
+        done = run_piece(hc, h, owner, from, u, n, &rc);
+        batch_steps(b, done, sizeof(*u));
+        if (!budget_take(4 * done) && !rc)
+            rc = -ERESTART;
+        if (rc)
+            return rc == -ERESTART && !b->count ? 0 : rc;
+    }
+    return 0;
 }
 
 long do_mmu_update(struct hypercall *hc)
 {
     uint32_t foreign = (uint32_t)hc->arg[3];
     struct batch b = batch_begin(hc);
+    struct held h = { MFN_NONE, TYPE_NONE };
     struct domain *owner, *from;
     int err;
-    long rc = 0;
+    long rc;
 
     from = frames_of(hc, foreign & 0xffff, &err);
     if (!from)
@@ -155,19 +236,8 @@ long do_mmu_update(struct hypercall *hc)
         domain_put(from);
         return err;
     }
-    while (b.count && rc == 0) {
-        struct mmu_update u;
-
-        if (guest_read(&u, b.at, sizeof(u)))
-            rc = -EFAULT;
-        else
-            rc = update_one(hc, owner, from, &u);
-        if (rc)
-            break;
-        batch_step(&b, sizeof(u));
-        if (b.count && !budget_take(4))
-            rc = -ERESTART;
-    }
+    rc = run_updates(hc, &b, &h, owner, from);
+    let_go(&h);
     domain_put(owner);
     domain_put(from);
     return batch_end(hc, &b, rc);
@@ -372,7 +442,7 @@ long do_mmuext_op(struct hypercall *hc)
             rc = refuse(hc->v, rc, "mmuext_op %u on %#lx", op.cmd, (unsigned long)op.arg1.mfn);
         if (rc)
             break;
-        batch_step(&b, sizeof(op));
+        batch_steps(&b, 1, sizeof(op));
         if (b.count && !budget_take(4))
             rc = -ERESTART;
     }

@@ -378,24 +378,6 @@ void frame_mapped_foreign(mfn_t m)
         atomic_fetch_or(&f->type, TYPE_FOREIGN);
 }
 
-/* ---- Locks ---- */
-
-void frame_lock(struct frame *f)
-{
-    ASSERT(!(this_pcpu()->locks_held & ~((1u << LOCK_PT) - 1)));
-    while (atomic_fetch_or(&f->type, TYPE_LOCKED) & TYPE_LOCKED)
-        machine_relax();
-    if (LOCK_CHECKS)
-        this_pcpu()->locks_held |= 1u << LOCK_PT;
-}
-
-void frame_unlock(struct frame *f)
-{
-    if (LOCK_CHECKS)
-        this_pcpu()->locks_held &= ~(1u << LOCK_PT);
-    atomic_fetch_and(&f->type, ~TYPE_LOCKED);
-}
-
 /* ---- Ownership ---- */
 
 void frame_assign(struct domain *d, mfn_t m)

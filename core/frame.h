@@ -38,7 +38,7 @@ enum frame_type {
 #define TYPE_VALID   (1ull << 32) /* entries are checked and hold references                                  */
 #define TYPE_PINNED  (1ull << 33) /* the guest asked to keep it typed: one of the counts                      */
 #define TYPE_BUSY    (1ull << 34) /* one CPU is validating, devalidating or changing the type: others wait    */
-#define TYPE_LOCKED  (1ull << 35) /* one CPU writes entries (frame_lock)                                      */
+#define TYPE_LOCKED  (1ull << 35) /* one CPU writes entries (core/frame_map.h)                                      */
 #define TYPE_QUEUED  (1ull << 36) /* on a vCPU's drain list: linked through `stamp`, one general reference    */
 #define TYPE_FOREIGN (1ull << 37) /* WRITABLE: others than its owner mapped it so, on CPUs that the owner never saw */
 #define TYPE_SHIFT   60
@@ -106,10 +106,6 @@ void frame_put_type(mfn_t m);
 
 /* A WRITABLE frame that the caller holds is mapped so by somebody else than its owner. */
 void frame_mapped_foreign(mfn_t m);
-
-/* One CPU at a time writes entries of a table. */
-void frame_lock(struct frame *f);
-void frame_unlock(struct frame *f);
 
 /* ---- Ownership ---- */
 

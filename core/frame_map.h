@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
+ * What is done for each entry of a page table: the lock of its table, and the references behind it.
+ *
  * The references that a mapping of a page holds, taken and dropped at once: a general one, and a WRITABLE one on top if it is
  * writable. Page tables do this by the hundred, so the ordinary case is inline; whatever is not ordinary is left to
  * core/frame.c. With that file, this is the only place that changes the two words.
@@ -11,12 +13,32 @@
 #define CORE_FRAME_MAP_H
 
 #include "core/frame.h"
+#include "core/lock.h"
+#include "core/log.h"
+#include "core/pcpu.h"
 
 #include <stdatomic.h>
 
 #define REFS_ORDINARY     (REFS_OWNED | 1)
 #define WRITABLE_ORDINARY ((uint64_t)TYPE_WRITABLE << TYPE_SHIFT | TYPE_VALID)
 #define REFS_MANY         0x7fffffffull /* below the ends of both counts */
+
+/* One CPU at a time writes entries of a table. Class PT in the order of locks. */
+static inline void frame_lock(struct frame *f)
+{
+    ASSERT(!(this_pcpu()->locks_held & ~((1u << LOCK_PT) - 1)));
+    while (unlikely(atomic_fetch_or(&f->type, TYPE_LOCKED) & TYPE_LOCKED))
+        machine_relax();
+    if (LOCK_CHECKS)
+        this_pcpu()->locks_held |= 1u << LOCK_PT;
+}
+
+static inline void frame_unlock(struct frame *f)
+{
+    if (LOCK_CHECKS)
+        this_pcpu()->locks_held &= ~(1u << LOCK_PT);
+    atomic_fetch_and(&f->type, ~TYPE_LOCKED);
+}
 
 /* A general reference to a frame in the ordinary state, of `owner`; false: nothing changed. Why it looks twice: frame_get(). */
 static inline bool frame_get_ordinary(struct frame *f, domid_t owner)

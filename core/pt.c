@@ -285,15 +285,30 @@ static uint64_t exchange(pte_slot *slot, uint64_t new, bool preserve_ad)
 }
 
 /* Before the old entry's references go: nobody may still use it when its frame becomes something else. */
-static void entry_changed(struct domain *d, mfn_t table, unsigned level, unsigned i)
+static inline void entry_changed(struct domain *d, mfn_t table, unsigned level, unsigned i)
 {
-    shadow_entry_changed(d, table, level, i);
+    if (unlikely(d->dirty))
+        shadow_entry_changed(d, table, level, i);
     if (level == 4)
         machine_root_changed(table);
 }
 
-int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from,
-           bool preserve_ad)
+/* An entry of an L1 table of d's, whose references are taken, comes in the place of another. */
+static inline void replace_l1(struct domain *d, mfn_t table, unsigned i, uint64_t entry)
+{
+    struct frame *f = frame_of(table);
+    uint64_t old;
+
+    frame_lock(f);
+    old = atomic_exchange(&table_of(table)[i], entry);
+    frame_unlock(f);
+    entry_changed(d, table, 1, i);
+    l1_put(old);
+}
+
+/* pt_set() with all that can be out of the ordinary. */
+static __attribute__((noinline)) int set_unusual(mfn_t table, unsigned i, uint64_t entry, struct domain *owner,
+                                                 struct domain *from, bool preserve_ad)
 {
     struct frame *f = frame_of(table);
     unsigned level = level_of(type_of(f->type));
@@ -322,6 +337,32 @@ int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domai
     entry_changed(owner, table, level, i);
     entry_put(old, level);
     return 0;
+}
+
+int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from,
+           bool preserve_ad)
+{
+    bool l1 = type_of(frame_of(table)->type) == TYPE_L1;
+
+    if (unlikely(!l1 || owner != from || preserve_ad || !l1_get_usual(owner->id, entry)))
+        return set_unusual(table, i, entry, owner, from, preserve_ad);
+    replace_l1(owner, table, i, pte_for_hardware(entry) & l1_keep(owner));
+    return 0;
+}
+
+unsigned pt_set_run(struct domain *d, mfn_t table, const struct mmu_update *u, unsigned n)
+{
+    uint64_t keep = l1_keep(d), base = mfn_maddr(table) | MMU_NORMAL_PT_UPDATE;
+    unsigned k;
+
+    for (k = 0; k < n; k++) {
+        uint64_t at = u[k].ptr - base, e = u[k].val;
+
+        if (at >= PAGE_SIZE || at % sizeof(e) || !l1_get_usual(d->id, e))
+            break;
+        replace_l1(d, table, (unsigned)(at / sizeof(e)), pte_for_hardware(e) & keep);
+    }
+    return k;
 }
 
 int pt_cmpxchg_l1(struct domain *d, mfn_t table, unsigned i, uint64_t *old, uint64_t new)

@@ -10,6 +10,8 @@
 
 #include "core/frame.h"
 
+#include <xen/xen.h>
+
 struct vcpu;
 
 /* ---- For core/frame.c ---- */
@@ -27,6 +29,12 @@ int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type);
  * `preserve_ad`: keep accessed and dirty bits as they are now.
  */
 int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from, bool preserve_ad);
+
+/*
+ * mmu_update() requests for an L1 table of d's, which the caller holds, as long as nothing is out of the ordinary: another
+ * table or command, or another page than one of d's own. Gives how many of the n were done; for the next, see pt_set().
+ */
+unsigned pt_set_run(struct domain *d, mfn_t table, const struct mmu_update *u, unsigned n);
 
 /*
  * As pt_set for an entry of an L1 table, if it still is *old; else -EAGAIN and *old is what it is. For emulated writes.

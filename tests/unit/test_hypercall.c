@@ -190,7 +190,7 @@ static void multicalls_write_each_result(void **state)
 /* The same batch with all the budget there is, and with one unit a call. */
 static void continuations_give_the_same(void **state)
 {
-    static const unsigned budgets[] = { BUDGET_UNITS, 64, 5, 1 };
+    static const unsigned budgets[] = { BUDGET_UNITS, 100, 64, 5, 1 };
     uint64_t *l1 = machine_frame(a.m[3]);
 
     for (unsigned b = 0; b < ARRAY_SIZE(budgets); b++) {
@@ -205,7 +205,7 @@ static void continuations_give_the_same(void **state)
         *done = 77;
         assert_int_equal(call_of(a.v, budgets[b], __HYPERVISOR_mmu_update, VA(ARGS), n, VA(MORE), DOMID_SELF), 0);
         assert_int_equal(*done, n);
-        assert_true(budgets[b] != 1 || calls >= n);
+        assert_true(calls * (budgets[b] / 4 + 16) >= n); /* they are looked at 16 at a time */
         for (unsigned i = n - 50; i < n; i++)
             assert_int_equal(l1[100 + i % 50] & ~(PTE_A | PTE_D), pte_make(a.m[22 + i % 7].n, i % 2 ? RO : RW) & ~(PTE_A | PTE_D));
         hosted_check();
@@ -231,7 +231,7 @@ static void a_multicall_continues_inside(void **state)
     e[0].args[3] = DOMID_SELF;
     e[1].op = __HYPERVISOR_xen_version;
     assert_int_equal(call_of(a.v, 10, __HYPERVISOR_multicall, VA(ARGS), 2, 0, 0), 0);
-    assert_true(calls > 10);
+    assert_true(calls > 5);
     assert_int_equal(e[0].result, 0);
     assert_true((long)e[1].result > 0);
     assert_int_equal(frame_of(a.m[22])->type & TYPE_COUNT, 101);
@@ -298,6 +298,21 @@ static void flushes_of_one_page_too(void **state)
     assert_int_equal(call_of(a.v, BUDGET_UNITS / 8, __HYPERVISOR_multicall, VA(ARGS), n, 0, 0), 0);
     assert_true(calls >= n / 8);
     a.d->dirty_cpus &= ~2ull;
+}
+
+/* Requests are copied several at a time, but those before a hole are done and counted. */
+static void a_list_of_updates_ends_in_a_hole(void **state)
+{
+    struct mmu_update *u = (struct mmu_update *)((char *)args + PAGE_SIZE) - 3;
+    uint32_t *done = args;
+
+    assert_int_equal(call(__HYPERVISOR_update_va_mapping, VA(MORE), 0, 0, 0), 0);
+    for (unsigned i = 0; i < 3; i++)
+        u[i] = (struct mmu_update){ .ptr = mfn_maddr(a.m[3]) + (100 + i) * 8, .val = pte_make(a.m[22].n, RW) };
+    assert_int_equal(call(__HYPERVISOR_mmu_update, VA(MORE) - 3 * sizeof(*u), 5, VA(ARGS), DOMID_SELF), -EFAULT);
+    assert_int_equal(*done, 3);
+    assert_int_equal(pte_mfn(((uint64_t *)machine_frame(a.m[3]))[102]), a.m[22].n);
+    hosted_check();
 }
 
 /* Tables of descriptors are looked at as a whole when they are first used so. */
@@ -551,6 +566,7 @@ int main(void)
         GUEST_TEST(pseudo_domains_own_no_tables),
         GUEST_TEST(flushes_have_their_price),
         GUEST_TEST(flushes_of_one_page_too),
+        GUEST_TEST(a_list_of_updates_ends_in_a_hole),
         GUEST_TEST(descriptor_tables_have_their_price),
         GUEST_TEST(text_has_its_price),
         GUEST_TEST(a_change_of_version_has_its_price),

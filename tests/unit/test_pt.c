@@ -265,6 +265,34 @@ static void a_partial_table_becomes_something_else(void **state)
 
 /* ---- Entries ---- */
 
+/* Requests of mmu_update in one go: as far as all is ordinary, and no further. */
+static void a_run_of_entries_ends_at_the_first_unusual_one(void **state)
+{
+    uint64_t l1 = mfn_maddr(a.m[3]), rw = pte_make(a.m[9].n, RW), refs_were;
+    struct mmu_update u[] = {
+        { l1 + 31 * 8, rw }, { l1 + 30 * 8, pte_make(a.m[9].n, RO) }, { l1 + 511 * 8, pte_make(a.m[1].n, RO) }, { l1 + 32 * 8, 0 },
+    };
+    const struct mmu_update unusual[] = {
+        { mfn_maddr(a.m[2]) + 8, rw }, { mfn_maddr(a.m[4]), rw }, { l1 + 8 * 33 + 4, rw }, { l1 + 8 * 33 + MMU_PT_UPDATE_PRESERVE_AD, rw },
+        { l1 + 8 * 33 + MMU_MACHPHYS_UPDATE, rw }, { l1 + 8 * 33, rw & ~PTE_P }, { l1 + 8 * 33, pte_make(a.m[3].n, RW) },
+        { l1 + 8 * 33, pte_make(b.m[9].n, RO) }, { l1 + 8 * 33, pte_make(frame_count, RO) },
+    };
+
+    guest_tables(&a, 8);
+    assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
+    refs_were = refs(1);
+    assert_int_equal(pt_set(a.v, a.m[3], 30, rw, a.d, a.d, false), 0);
+    assert_int_equal(pt_set_run(a.d, a.m[3], u, 2), 2);
+    assert_int_equal(pt_set_run(a.d, a.m[3], u, ARRAY_SIZE(u)), 3);
+    assert_int_equal(uses(9), 1);
+    assert_int_equal(refs(9), 3);
+    assert_int_equal(refs(1), refs_were + 1);
+    for (unsigned i = 0; i < ARRAY_SIZE(unusual); i++)
+        assert_int_equal(pt_set_run(a.d, a.m[3], &unusual[i], 1), 0);
+    assert_int_equal(refs(9), 3);
+    hosted_check();
+}
+
 static void an_entry_moves_its_references(void **state)
 {
     guest_tables(&a, 8);
@@ -581,6 +609,7 @@ int main(void)
         GUEST_TEST(pieces_give_the_same),
         GUEST_TEST(pieces_fail_as_a_whole),
         GUEST_TEST(a_partial_table_becomes_something_else),
+        GUEST_TEST(a_run_of_entries_ends_at_the_first_unusual_one),
         GUEST_TEST(an_entry_moves_its_references),
         GUEST_TEST(root_changes_are_told),
         GUEST_TEST(accessed_and_dirty_survive),
