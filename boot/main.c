@@ -238,8 +238,7 @@ static void unpack_dom0_kernel(void)
 
 static void build_dom0(void)
 {
-    struct dom0_images images = { .kernel = kernel.file, .kernel_size = kernel.size, .cmdline = info.module[0].cmdline,
-                                  .screen = &info.screen };
+    struct dom0_images images = { .kernel = kernel.file, .kernel_size = kernel.size, .cmdline = info.module[0].cmdline };
 
     if (info.nr_modules > 1) {
         images.initrd = maddr_va(info.module[1].base);
