@@ -12,6 +12,7 @@
 
 #include "tests/unit/hosted.h"
 
+#include "core/frame_map.h"
 #include "core/port_table.h"
 
 enum { FRESH = 6, OTHER = 7, SLOT = 100 };
