@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Guests on other networks than a bridge: routed, behind address translation.
+"""Guests on other networks than a bridge: routed, behind address translation, on an Open vSwitch.
 
 Debian's own scripts in dom0 (/etc/xen/scripts/vif-*) set each up. Traffic goes over it, and nothing of it is left when the
 guests are gone. (Debian's scripts make no packet filter rules of their own; those of the translation are the administrator's.)
@@ -87,3 +87,35 @@ def test_nat(dom0, forwarding):
     assert outside.run("ping -c 2 -W 2 10.3.0.2", check=False).status != 0
     dom0.run(f"iptables -t nat -D {rule}")
     end(dom0, inside, outside, forwarding)
+
+
+@pytest.fixture
+def switch(dom0):
+    """Open vSwitch's daemons and a switch, ovs0, that dom0 itself is on."""
+    dom0.run("/etc/init.d/openvswitch-switch start && ovs-vsctl add-br ovs0 && ip addr add 10.4.0.1/16 dev ovs0 && ip link set ovs0 up")
+    yield "ovs0"
+    dom0.run("ovs-vsctl del-br ovs0; /etc/init.d/openvswitch-switch stop; modprobe -r openvswitch", check=False)
+
+
+def test_openvswitch(dom0, switch, forwarding):
+    first, second = start(dom0, o1=("script=vif-openvswitch,bridge=ovs0", "10.4.0.2/16"),
+                          o2=("script=vif-openvswitch,bridge=ovs0", "10.4.0.3/16"))
+    ports = [interface(dom0, guest) for guest in (first, second)]
+    assert sorted(dom0.out("ovs-vsctl list-ports ovs0").split()) == sorted(ports)
+    assert "xen-vm-name=o1" in dom0.out(f"ovs-vsctl get interface {ports[0]} external-ids").replace('"', "")
+    send(dom0, first, "10.4.0.2", SIZE)
+    send(second, dom0, "10.4.0.1", SIZE)
+    send(first, second, "10.4.0.3", SIZE)
+    # On VLAN 7 two more interfaces hear each other, and dom0 hears neither.
+    for number, guest in enumerate((first, second), 2):
+        dom0.run(f"xl network-attach {guest.name} script=vif-openvswitch bridge=ovs0.7")
+        guest.run("n=0; until [ -e /sys/class/net/eth1 ]; do n=$((n+1)); [ $n -lt 60 ] || break; sleep 1; done; "
+                  f"ip addr add 10.5.0.{number}/16 dev eth1 && ip link set eth1 up", timeout=COMMAND * 3)
+    dom0.run("ip addr add 10.5.0.1/16 dev ovs0")
+    assert [dom0.out(f"ovs-vsctl get port {port[:-1]}1 tag") for port in ports] == ["7", "7"]
+    send(first, second, "10.5.0.3", SIZE)
+    assert dom0.run("ping -c 2 -W 2 10.5.0.2", check=False).status != 0
+    dom0.run("ip addr del 10.5.0.1/16 dev ovs0; xl network-detach o1 1")
+    dom0.wait(f"! ovs-vsctl list-ports ovs0 | grep -q {ports[0][:-1]}1", 60, "the port of the detached interface gone")
+    end(dom0, first, second, forwarding)
+    assert dom0.out("ovs-vsctl list-ports ovs0") == ""
