@@ -65,6 +65,8 @@ void obs_str(const char *name, const char *value);
  * hypercall.
  */
 void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same into a string: cut where it does not fit, always ended. */
+void text(char *to, size_t room, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /*
  * An unprivileged guest writes to the ring that its builder made; before this, and in dom0, print uses
  * console_io.

@@ -127,6 +127,20 @@ void print(const char *fmt, ...)
         hypercall(__HYPERVISOR_console_io, CONSOLEIO_write, l.len, l.text);
 }
 
+void text(char *to, size_t room, const char *fmt, ...)
+{
+    struct line l = { .len = 0 };
+    va_list ap;
+
+    va_start(ap, fmt);
+    format(&l, fmt, ap);
+    va_end(ap);
+    if (l.len >= room)
+        l.len = room - 1;
+    memcpy(to, l.text, l.len);
+    to[l.len] = '\0';
+}
+
 void *memset(void *p, int c, size_t n)
 {
     char *b = p;
