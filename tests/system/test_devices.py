@@ -43,13 +43,22 @@ def test_disk(dom0, kind):
     dom0.run("rm /disks/disk.img")
 
 
+IN_GUEST = "n=0; until {0}; do n=$((n+1)); [ $n -lt 60 ] || break; sleep 1; done; {0}"
+
+
 def test_disk_attach_detach(dom0):
+    """Hot-plugged, listed on both sides, and gone again."""
     dom0.run("truncate -s 16M /disks/extra.img")
     guest = dom0.guest("g").boot()
     dom0.run("xl block-attach g format=raw,vdev=xvdb,access=rw,target=/disks/extra.img")
-    guest.run("n=0; until [ -b /dev/xvdb ]; do n=$((n+1)); [ $n -lt 60 ] || break; sleep 1; done; [ -b /dev/xvdb ]", timeout=COMMAND * 3)
+    guest.run(IN_GUEST.format("[ -b /dev/xvdb ]"), timeout=COMMAND * 3)
+    assert guest.out("cat /sys/bus/xen/devices/vbd-51728/nodename") == "device/vbd/51728"
+    number, backend, frontend, state = dom0.out("xl block-list g | tail -n 1").split()[:4]
+    assert (number, backend, frontend, state) == ("51728", "0", dom0.domains()["g"][0], "4")
     guest.run("echo krypton | dd of=/dev/xvdb bs=512 conv=sync,fsync 2>/dev/null")
     dom0.run("xl block-detach g xvdb")
+    guest.run(IN_GUEST.format("[ ! -e /dev/xvdb ]"), timeout=COMMAND * 3)
+    assert dom0.out("xl block-list g | wc -l") == "1"
     assert dom0.out("head -c 7 /disks/extra.img") == "krypton"
     dom0.wait("! losetup -a | grep -q extra.img", 60, "the loop device gone")
     dom0.run("rm /disks/extra.img")
@@ -76,8 +85,12 @@ def test_network(dom0, pair):
 def test_network_attach_detach(dom0):
     guest = dom0.guest("g").boot()
     dom0.run("xl network-attach g bridge=xenbr0")
-    guest.run("n=0; until [ -e /sys/class/net/eth0 ]; do n=$((n+1)); [ $n -lt 60 ] || break; sleep 1; done; "
-              "ip addr add 10.1.0.9/16 dev eth0 && ip link set eth0 up", timeout=COMMAND * 3)
+    guest.run(IN_GUEST.format("[ -e /sys/class/net/eth0 ]") + " && ip addr add 10.1.0.9/16 dev eth0 && ip link set eth0 up",
+              timeout=COMMAND * 3)
+    row = dom0.out("xl network-list g | tail -n 1").split()
+    assert row[0] == "0" and row[2] == guest.out("cat /sys/class/net/eth0/address")
+    assert guest.out("cat /sys/bus/xen/devices/vif-0/nodename") == "device/vif/0"
     dom0.wait("ping -c 1 -W 2 10.1.0.9 > /dev/null", 60)
     dom0.run("xl network-detach g 0")
     dom0.wait("! ls /sys/class/net | grep -q vif", 60, "the backend interface gone")
+    guest.run(IN_GUEST.format("[ ! -e /sys/class/net/eth0 ]"), timeout=COMMAND * 3)

@@ -46,6 +46,34 @@ def test_domid_domname_uptime(dom0, guest):
     assert dom0.run("xl domid nobody", check=False).status != 0
 
 
+def test_list_options(dom0, guest):
+    """What `list` says more of a domain; security labels there are none of."""
+    ident, uuid = dom0.domains()["g"][0], dom0.out("xl list -v g | tail -n 1").split()[6]
+    assert uuid == dom0.out(f"xenstore-read /local/domain/{ident}/vm").split("/")[-1]
+    assert dom0.out("xl list -Z g | tail -n 1").split()[:2] == ["g", ident]
+    assert dom0.out("xl list -c g | tail -n 1").split()[-1] == "Pool-0"
+
+
+def test_claims(dom0, guest):
+    """All that was claimed for a guest is the guest's once it is there."""
+    rows = {row.split()[0]: row.split() for row in dom0.out("xl claims").split("\n")[1:]}
+    assert {name: row[-1] for name, row in rows.items()} == {"Domain-0": "0", "g": "0"}
+
+
+def test_xenstore_tree(dom0, guest):
+    """The tools' and the guest's nodes are there, with the guest's own state."""
+    ident = dom0.domains()["g"][0]
+    tree = dom0.out(f"xenstore-ls -f /local/domain/{ident}")
+    nodes = dict(re.findall(rf'^/local/domain/{ident}/(\S+) = "(.*)"', tree, re.M))
+    assert nodes["name"] == "g" and nodes["domid"] == ident
+    assert nodes["memory/target"] == nodes["memory/static-max"] == str(128 << 10)
+    assert [nodes[f"cpu/{cpu}/availability"] for cpu in range(2)] == ["online"] * 2
+    assert int(nodes["console/ring-ref"]) > 0 and int(nodes["store/ring-ref"]) > 0
+    assert nodes["control/platform-feature-multiprocessor-suspend"] == "1"
+    assert nodes["control/feature-poweroff"] == nodes["control/feature-suspend"] == "1"
+    assert dom0.out(f"xenstore-ls -f /vm | grep -c '/name = \"g\"'") == "1"
+
+
 def test_rename(dom0, guest):
     dom0.run("xl rename g other")
     assert list(dom0.domains()) == ["Domain-0", "other"]
