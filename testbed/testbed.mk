@@ -14,7 +14,7 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
-.PHONY: setup images micro macro run iso check check-quick system two-hosts libvirt release bench bench-check bench-baseline hostile hostile-cases bochs cycles stream-faults
+.PHONY: setup images micro macro run iso check check-quick system two-hosts libvirt release bench bench-check bench-baseline hostile hostile-cases bochs cycles stream-faults frontends
 
 setup:
 	@testbed/setup.sh
@@ -68,12 +68,13 @@ check-quick: setup
 UNSEEN := --deselect tests/system/test_migrate.py::test_receiver_killed
 
 # The tests of whole machines alone, on what is built; two machines at a time, each with the tests of one file.
-# Those of two hosts take two machines each, and long: they have a target of their own. So have those of libvirt and of
-# the package.
+# Those that take two machines each, or long, have targets of their own.
 system:
-	@$(PYTEST) -n 2 --dist loadfile $(TESTS) $(TWO_HOSTS:%=--ignore=%) --ignore=$(LIBVIRT) --ignore=$(PACKAGE) $(UNSEEN)
+	@$(PYTEST) -n 2 --dist loadfile $(TESTS) $(addprefix --ignore=,$(TWO_HOSTS) $(FAULTY) $(FRONTENDS) $(LIBVIRT) $(PACKAGE)) $(UNSEEN)
 
 TWO_HOSTS := tests/system/test_two_hosts.py tests/system/test_cross_restore.py
+FAULTY    := tests/system/test_stream_faults.py
+FRONTENDS := tests/system/test_frontends.py
 LIBVIRT   := tests/system/test_libvirt.py
 PACKAGE   := tests/system/test_package.py
 two-hosts:
@@ -109,7 +110,12 @@ cycles:
 
 # How many bytes of a saved image are changed, one in each restore; SEED=N repeats a run.
 stream-faults:
-	@$(PYTEST) -s tests/system/test_stream_faults.py
+	@$(PYTEST) -s $(FAULTY)
+
+# Guests that lie to their backends: five minutes.
+frontends:
+	@$(MAKE) --no-print-directory all micro
+	@$(PYTEST) $(FRONTENDS)
 
 iso: setup
 	@$(MAKE) --no-print-directory all images
