@@ -5,7 +5,7 @@
  * Command line words:
  *   only=hello          print one line and shut down; nothing but console_io and sched_op is used
  *   only=FAMILY         one family; only=FAMILY.TEST one test; several joined by +
- *   only=hostile        all families whose name begins so; they run only when they are named
+ *   only=hostile        all families whose name begins so; they, and those of frontends, run only when they are named
  *   destructive=TEST    run that destructive test (it does not come back) and nothing else
  *   bench=FAMILY        measure instead of testing: rows of the benchmark (bench.h); several joined by +, or all
  *   end=REASON          poweroff, reboot, crash, suspend or none; dom0 reboots unless told, others power off
@@ -109,6 +109,12 @@ static bool hostile(const struct test *t)
     return !strncmp(t->family, "hostile", 7);
 }
 
+/* They take long, or want devices. */
+static bool only_if_named(const struct test *t)
+{
+    return hostile(t) || !strncmp(t->family, "front", 5);
+}
+
 /* Is t named by one of the words, joined by +, of `list`? */
 static bool listed(const struct test *t, const char *list)
 {
@@ -140,7 +146,7 @@ static bool selected(const struct test *t)
         return false;
     if (hostile(t) && option_is("only", "hostile"))
         return true;
-    return only ? listed(t, only) : !hostile(t);
+    return only ? listed(t, only) : !only_if_named(t);
 }
 
 static void run(const struct test *t)

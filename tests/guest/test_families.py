@@ -23,7 +23,6 @@ ENDS = {
     "watchdog_reason": r"(?i)dom(ain )?0.*watchdog",
     "unknown_reason": r"(?i)dom(ain )?0.*(99|reboot|crash)",
     "watchdog_expires": r"(?i)watchdog",
-    "storm": r"(?i)dom(ain )?0.*reboot",        # it has no disk to storm at
 }
 
 

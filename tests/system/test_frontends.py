@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A guest whose frontends break the rules of their rings hurts itself alone.
 
-The micro guest (families blkfront and netfront) is that guest. Meanwhile another one works on its disk and network, and
+The micro guest (families front_block and front_net) is that guest. Meanwhile another one works on its disk and network, and
 checks what it reads.
 """
 
@@ -75,7 +75,7 @@ def test_bad_frontends(dom0, worker):
     goes_on(dom0, worker)
     ports = ports_of_dom0(dom0)
     dom0.run("dmesg -C; (while [ ! -e /tmp/quiet ]; do ping -c 1 -W 1 10.1.77.77; done) > /dev/null 2>&1 &")
-    guest = micro(dom0, "bad", "only=blkfront+netfront", vif=["bridge=xenbr0"], disk=[DISK.format("xvda", "ro", "bad")])
+    guest = micro(dom0, "bad", "only=front_block+front_net", vif=["bridge=xenbr0"], disk=[DISK.format("xvda", "ro", "bad")])
     guest.create()
     for _ in range(3):
         dom0.run("xl network-attach bad bridge=xenbr0")

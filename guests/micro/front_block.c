@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A disk's frontend that breaks the rules of its ring, one at a time: the backend refuses the request, or
- * stops serving this ring. The disk is xvda, and begins with "krypton". (As dom0 there is none, and
- * nothing is done.)
+ * stops serving this ring. The disk is xvda, and begins with "krypton".
  */
 
 #include "frontend.h"
@@ -27,7 +26,7 @@ static bool prepare(void)
 {
     blkif_sring_t *shared = page_alloc();
 
-    if (is_dom0() || !frontend_open(&disk.f, "vbd", DISK))
+    if (!frontend_open(&disk.f, "vbd", DISK))
         return false;
     SHARED_RING_INIT(shared);
     XEN_FRONT_RING_INIT(&disk.ring, shared, PAGE_SIZE);
@@ -156,8 +155,6 @@ TEST(bad_requests)
 /* A whole ring of requests that name nothing. */
 TEST(full_of_errors)
 {
-    if (is_dom0())
-        return;
     for (unsigned int n = RING_SIZE(&disk.ring); n--;)
         request()->seg[0].gref = NO_GRANT - n;
     push();
@@ -168,8 +165,6 @@ TEST(full_of_errors)
 
 TEST(events_without_requests)
 {
-    if (is_dom0())
-        return;
     for (unsigned int n = 0; n < 20000; n++)
         port_send(disk.f.port);
     still_works();
@@ -181,8 +176,6 @@ TEST(grants_taken_back)
     grant_ref_t ref[BLKIF_MAX_SEGMENTS_PER_REQUEST];
     unsigned int served = 0;
 
-    if (is_dom0())
-        return;
     for (unsigned int s = 0; s < ARRAY_SIZE(ref); s++)
         ref[s] = frontend_share(&disk.f, page_alloc(), 0);
     for (unsigned int round = 0; round < 100; round++) {
@@ -211,8 +204,6 @@ TEST(grants_taken_back)
 /* More requests than the ring has room for: the backend halts, and then serves not even what is good. */
 TEST(too_many_requests)
 {
-    if (is_dom0())
-        return;
     request();
     disk.ring.req_prod_pvt += 1000;
     EXPECT_EQ(ask(NEVER), 1);
@@ -275,7 +266,7 @@ static void random_grant(const grant_ref_t *refs, unsigned int count)
     }
 }
 
-/* The rules of the indexes are kept, so that the backend goes on. As dom0 it only ends. */
+/* The rules of the indexes are kept, so that the backend goes on. */
 TEST_DESTRUCTIVE(storm)
 {
     grant_ref_t refs[16];

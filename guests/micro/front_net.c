@@ -27,7 +27,7 @@ static bool connect(unsigned int n)
     netif_tx_sring_t *tx = page_alloc();
     netif_rx_sring_t *rx = page_alloc();
 
-    if (is_dom0() || !frontend_open(&net.f, "vif", n))
+    if (!frontend_open(&net.f, "vif", n))
         return false;
     SHARED_RING_INIT(tx);
     SHARED_RING_INIT(rx);
@@ -107,8 +107,6 @@ static void offer_nothing(void)
 /* What arrives finds no page to be put in. */
 TEST(nowhere_to_put)
 {
-    if (is_dom0())
-        return;
     offer_nothing();
     RING_PUSH_REQUESTS(&net.rx);
     port_send(net.f.port);
@@ -122,8 +120,6 @@ TEST(too_much_to_receive)
 {
     uint32_t seen;
 
-    if (is_dom0())
-        return;
     seen = net.rx.sring->rsp_prod;
     offer_nothing();
     net.rx.sring->req_prod = 0x40000000;
@@ -146,8 +142,6 @@ static void disabled(void)
 
 TEST(across_a_page)
 {
-    if (is_dom0())
-        return;
     packet()->offset = 4090;
     disabled();
 }
