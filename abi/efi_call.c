@@ -64,13 +64,12 @@ static long set_variable(struct xenpf_efi_runtime_call *c, uint16_t *name, void 
     return 0;
 }
 
-static long next_variable(struct xenpf_efi_runtime_call *c, uint16_t *name, void *unused)
+static long next_variable(struct xenpf_efi_runtime_call *c, uint16_t *name)
 {
     struct xenpf_efi_guid vendor = c->u.get_next_variable_name.vendor_guid;
     uint64_t room = MIN(c->u.get_next_variable_name.size, (uint64_t)NAME_MAX), size = room;
     int err = read_name(handle_ptr(c->u.get_next_variable_name.name), name);
 
-    (void)unused;
     if (err)
         return err;
     c->status = machine_efi_call(EFI_NEXT_VARIABLE, (uint64_t[5]){ arg_of(&size), arg_of(name), arg_of(&vendor) });
@@ -81,12 +80,10 @@ static long next_variable(struct xenpf_efi_runtime_call *c, uint16_t *name, void
     return guest_write(handle_ptr(c->u.get_next_variable_name.name), name, size);
 }
 
-static long query_variables(struct xenpf_efi_runtime_call *c, uint16_t *unused, void *unused_too)
+static long query_variables(struct xenpf_efi_runtime_call *c)
 {
     uint64_t all = 0, left = 0, one = 0;
 
-    (void)unused;
-    (void)unused_too;
     if (c->misc & ~XEN_EFI_VARINFO_BOOT_SNAPSHOT)
         return -EINVAL;
     c->status = machine_efi_call(EFI_QUERY_VARIABLES, (uint64_t[5]){ c->u.query_variable_info.attr, arg_of(&all),
@@ -97,17 +94,28 @@ static long query_variables(struct xenpf_efi_runtime_call *c, uint16_t *unused, 
     return 0;
 }
 
-/* With a name's and a variable's room in our memory, if the function wants them. */
-static long with_room(struct xenpf_efi_runtime_call *c, long (*run)(struct xenpf_efi_runtime_call *, uint16_t *, void *))
+/* The service of one variable, with room for its data in our memory. */
+static long with_data(struct xenpf_efi_runtime_call *c, uint16_t *name)
+{
+    void *data = hv_alloc(DATA_MAX);
+    long rc;
+
+    if (!data)
+        return -ENOMEM;
+    rc = c->function == XEN_EFI_get_variable ? get_variable(c, name, data) : set_variable(c, name, data);
+    hv_free(data, DATA_MAX);
+    return rc;
+}
+
+static long with_name(struct xenpf_efi_runtime_call *c, long (*run)(struct xenpf_efi_runtime_call *, uint16_t *))
 {
     uint16_t *name = hv_alloc(NAME_MAX);
-    void *data = hv_alloc(DATA_MAX);
-    long rc = name && data ? run(c, name, data) : -ENOMEM;
+    long rc;
 
-    if (name)
-        hv_free(name, NAME_MAX);
-    if (data)
-        hv_free(data, DATA_MAX);
+    if (!name)
+        return -ENOMEM;
+    rc = run(c, name);
+    hv_free(name, NAME_MAX);
     return rc;
 }
 
@@ -116,10 +124,10 @@ long efi_call(struct hypercall *hc, struct xenpf_efi_runtime_call *c)
     if (!machine_has_efi())
         return -ENOSYS;
     switch (c->function) {
-    case XEN_EFI_get_variable:           return with_room(c, get_variable);
-    case XEN_EFI_set_variable:           return with_room(c, set_variable);
-    case XEN_EFI_get_next_variable_name: return with_room(c, next_variable);
-    case XEN_EFI_query_variable_info:    return query_variables(c, NULL, NULL);
+    case XEN_EFI_get_variable:
+    case XEN_EFI_set_variable:           return with_name(c, with_data);
+    case XEN_EFI_get_next_variable_name: return with_name(c, next_variable);
+    case XEN_EFI_query_variable_info:    return query_variables(c);
     default:
         return refuse(hc->v, -EOPNOTSUPP, "EFI service %u", c->function);
     }

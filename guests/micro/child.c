@@ -177,6 +177,24 @@ long child_build(const char *cmd_line)
     return dom;
 }
 
+static char *append(char *end, const char *s)
+{
+    size_t n = strlen(s);
+
+    memcpy(end, s, n + 1);
+    return end + n;
+}
+
+long child_attacks(const char *test, const char *name)
+{
+    char line[96], *end = append(line, "destructive=");
+
+    end = append(end, test);
+    end = append(end, " attack=");
+    append(end, name);
+    return child_build(line);
+}
+
 /* Prints the whole lines that are in the ring; gives the number of failures among them. */
 static unsigned int relay(void)
 {

@@ -217,7 +217,6 @@ TEST_DESTRUCTIVE(context)
 
 TEST(by_a_domU)
 {
-    char line[96];
     uint64_t before;
     long dom, reason;
 
@@ -225,10 +224,8 @@ TEST(by_a_domU)
         return;
     first_child();
     for (chosen = 0; chosen < ARRAY_SIZE(odd); chosen++) {
-        memcpy(line, "destructive=context attack=", 28);
-        memcpy(line + strlen(line), odd[chosen].name, strlen(odd[chosen].name) + 1);
         before = machine_free_pages();
-        dom = child_build(line);
+        dom = child_attacks("context", odd[chosen].name);
         if (!EXPECT_GE(dom, 1))
             continue;
         reason = child_run_ms((domid_t)dom, 10 * MILLISECONDS, NULL);

@@ -117,7 +117,6 @@ static uint64_t longest_wait(void)
 
 TEST(attempts)
 {
-    char line[96];
     uint64_t before, worst;
     unsigned int i;
     long dom;
@@ -126,10 +125,8 @@ TEST(attempts)
         return;
     first_child();
     for (i = 0; i < ARRAY_SIZE(attacks); i++) {
-        memcpy(line, "destructive=starve attack=", 27);
-        memcpy(line + strlen(line), attacks[i].name, strlen(attacks[i].name) + 1);
         before = machine_free_pages();
-        dom = child_build(line);
+        dom = child_attacks("starve", attacks[i].name);
         if (!EXPECT_GE(dom, 1))
             continue;
         child_run_ms((domid_t)dom, 1, NULL);

@@ -333,6 +333,12 @@ class Guest(Console):
     def log(self):
         return f"/var/log/xen/console/guest-{self.name}.log"
 
+    def at(self, machine):
+        """The same guest, seen from a machine it moved to."""
+        there = Guest.__new__(Guest)
+        there.__dict__.update(self.__dict__, machine=machine, child=machine.child)
+        return there
+
     def create(self, options="", check=True):
         """xl create, without waiting for the guest."""
         return self.machine.run(f"xl create {options} {self.config}", timeout=GUEST, check=check)

@@ -24,20 +24,13 @@ def hosts(machine, tmp_path):
     return ours.reach_shell(), debians.reach_shell()
 
 
-def at(host, guest):
-    """The same guest, seen from a host it moved to."""
-    there = Guest.__new__(Guest)
-    there.__dict__.update(guest.__dict__, machine=host, child=host.child)
-    return there
-
-
 def move(guest, target):
     """Saved where it is, restored on the target (which may be where it is)."""
     source = guest.machine
     source.run(f"xl save {guest.name} /dev/vdb && sync", timeout=GUEST)
     source.wait(f"! xl domid {guest.name} > /dev/null 2>&1", 60, "the end of the saved domain")
     target.run("echo 3 > /proc/sys/vm/drop_caches; xl restore /dev/vdb", timeout=GUEST)
-    return at(target, guest)
+    return guest.at(target)
 
 
 def settle(guest):
