@@ -11,11 +11,12 @@ import os
 import pathlib
 import re
 import socket
+import subprocess
 import time
 
 import pytest
 
-from machine import COMMAND, GUEST, REFERENCE, Guest, sparse_disk
+from machine import COMMAND, GUEST, REFERENCE, MachineError, sparse_disk
 
 FILES = pathlib.Path(__file__).with_name("files")
 TIMES = int(os.environ.get("MIGRATIONS", "4"))
@@ -50,9 +51,10 @@ def join(m, address):
 
 @pytest.fixture
 def hosts(machine, tmp_path):
-    port, disk = free_port(), sparse_disk(tmp_path / "disk", 64)
+    port, disk, pinger = free_port(), sparse_disk(tmp_path / "disk", 64), tmp_path / "pinger"
+    subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", pinger, FILES / "pinger.c"], check=True)
     common = {"cpus": 1, "memory": 1280, "dom0_memory": 512, "disks": [("shared", disk)],
-              "files": [FILES / "pinger", FILES / "guest-work"]}
+              "files": [pinger, FILES / "guest-work"]}
     a = machine(wire=("listen", port), **common).start()
     wait_for_listener(port)
     b = machine(wire=("connect", port), **common).boot()
@@ -87,19 +89,12 @@ def move(guest, source, target, options="", receiver="xl migrate-receive", check
     return result
 
 
-def at(host, guest):
-    """The same guest, seen from a host it moved to."""
-    there = Guest.__new__(Guest)
-    there.__dict__.update(guest.__dict__, machine=host, child=host.child)
-    return there
-
-
 def begin_work(a, guest):
     """Memory, disk and connection are busy from now on, and somebody watches the answers."""
     a.run("(nc -l 7000 < /dev/null > /run/acknowledged) & (nc -N -l 7001 < /run/files/guest-work > /dev/null) & sleep 1")
     guest.run("nc 10.1.0.1 7001 < /dev/null > /tmp/work; (sh /tmp/work > /dev/null 2>&1 &)")
     a.wait("[ $(wc -l < /run/acknowledged) -gt 3 ]", GUEST, "the guest at work")
-    a.run(f"(/run/files/pinger 10.1.0.2 {PING_MS} /run/stop > /run/pinged) &")
+    a.run(f"(/run/files/pinger 10.1.0.2 {PING_MS} > /run/pinged) &")
 
 
 def check_work(a, host, guest):
@@ -113,28 +108,42 @@ def check_work(a, host, guest):
     return len(numbers)
 
 
+def works_on(a, guest, written):
+    """Waits until the guest wrote more than that; else tells all that can be seen of it from its host."""
+    host = guest.machine
+    try:
+        assert "c" not in host.domains()[guest.name][3]
+        a.wait(f"[ $(wc -l < /run/acknowledged) -gt {written} ]", COMMAND, "more work done")
+    except (AssertionError, MachineError) as error:
+        seen = host.run(f"xl vcpu-list {guest.name}; for v in 0 1; do /usr/lib/xen-4.17/bin/xenctx $(xl domid {guest.name}) $v; done; "
+                        f"for key in w l t m; do xl sysrq {guest.name} $key; sleep 2; done; tail -n 200 {guest.log}; "
+                        "xl dmesg -c > /dev/null; for key in d e q r; do xl debug-keys $key; sleep 1; done; xl dmesg",
+                        check=False, raw=True)
+        raise MachineError(f"{error}\n{seen}") from None
+
+
 def test_back_and_forth(hosts, record_property):
     a, b = hosts
     free = a.free_memory(), b.free_memory()
-    guest = a.guest("g", vcpus=2, memory=96, vif=["bridge=xenbr0"], args="addr=10.1.0.2/16", disk=DISK).boot()
+    # Linux 6.1 loses a megabyte and more each time it resumes with a network, on any hypervisor: room for fifty moves.
+    guest = a.guest("g", vcpus=2, memory=192, vif=["bridge=xenbr0"], args="addr=10.1.0.2/16", disk=DISK, on_crash="preserve").boot()
     begin_work(a, guest)
     written = 0
     for number in range(TIMES):
         source, target = (a, b) if number % 2 == 0 else (b, a)
+        a.run("pkill -USR1 -x pinger")
         move(guest, source, target)
-        guest = at(target, guest)
-        if guest.name not in target.domains() or "c" in target.domains()[guest.name][3]:
-            raise AssertionError(f"the guest died after move {number + 1}:\n{target.out(f'tail -n 80 {guest.log}')}")
-        a.wait(f"[ $(wc -l < /run/acknowledged) -gt {written} ]", COMMAND, "more work done")
+        guest = guest.at(target)
+        works_on(a, guest, written)
         written = check_work(a, target, guest)
     rounds = int(guest.out("cat /tmp/rounds"))
-    a.run("touch /run/stop")
-    a.wait("[ -s /run/pinged ]", 30, "the pinger's end")
-    pinged = json.loads(re.search(r"^{.*}$", a.out("cat /run/pinged"), re.M).group())
-    gaps = sorted(ms for _, ms in pinged["silences"])
+    a.run("pkill -TERM -x pinger")
+    a.wait("grep -q } /run/pinged", 30, "the pinger's end")
+    pinged = json.loads(a.out("grep longest /run/pinged"))
+    longest = sorted(pinged["longest"][1:])
     print(f"{TIMES} moves, {written} sectors, {rounds} rounds of memory, {pinged['answered']} of {pinged['sent']} pings; "
-          f"longest silences in ms: {gaps[-TIMES:]}")
-    record_property("silences", gaps[-TIMES:])
+          f"longest time without an answer in ms, of each move: {longest}")
+    record_property("longest", longest)
     target.run("xl destroy g")
     for host, before in zip((a, b), free):
         host.memory_back(before)
@@ -153,7 +162,7 @@ def test_memory_is_equal(hosts):
     assert "Verify mode enabled" in report and "fail" not in report.lower()
     assert b.domains()["g"][3] == "--p---"
     b.run("xl unpause g")
-    assert at(b, guest).out("cat /tmp/bad") == ""
+    assert guest.at(b).out("cat /tmp/bad") == ""
 
 
 @pytest.mark.skipif(REFERENCE, reason="the reference cannot migrate PV guests")
