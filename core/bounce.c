@@ -5,6 +5,8 @@
  * A frame is one array of words, written to the guest's kernel stack in one copy. Its handler starts in kernel mode with flat
  * segments that the hypervisor owns, so entering it can't fault in the hypervisor; a handler address is canonical when it is
  * registered or the domain crashes here.
+ *
+ * On silicon the plain case of bounce_syscall(), bounce_iret(), and of bounce_trap() for #PF and #UD is x86/short.S.
  */
 #include "core/bounce.h"
 
@@ -20,8 +22,6 @@
 #include <stdatomic.h>
 
 #define FRAME_MAX 12
-/* What a handler must not inherit. */
-#define FLAGS_CLEARED (X86_EFLAGS_AC | X86_EFLAGS_VM | X86_EFLAGS_RF | X86_EFLAGS_NT | X86_EFLAGS_TF | X86_EFLAGS_IOPL)
 
 static uint8_t upcall_mask(struct vcpu *v)
 {
@@ -68,7 +68,7 @@ static bool enter_kernel(struct vcpu *v, uint64_t handler, const uint64_t *words
     r->rsp = sp;
     r->cs = FLAT_KERNEL_CS;
     r->ss = FLAT_KERNEL_SS;
-    r->rflags &= ~FLAGS_CLEARED;
+    r->rflags &= ~FLAGS_NOT_INHERITED;
     return true;
 }
 
@@ -88,7 +88,7 @@ void bounce_trap(struct vcpu *v, unsigned vector, uint32_t error)
                      error == NO_ERROR_CODE ? 0 : error, v->regs->rip);
         return;
     }
-    if (enter_kernel(v, t->va, w, n, t->flags & 4, "an exception") && vector == X86_VEC_NMI)
+    if (enter_kernel(v, t->va, w, n, t->flags & TRAP_MASKS_EVENTS, "an exception") && vector == X86_VEC_NMI)
         v->nmi_masked = true;
 }
 
@@ -199,5 +199,6 @@ void bounce_iret(struct vcpu *v)
         r->rcx = f.rcx;
     }
     v->nmi_masked = false;
-    WRITE_ONCE(v->info->evtchn_upcall_mask, f.rflags & X86_EFLAGS_IF ? 0 : 1);
+    /* Before the look at what is pending (core/exit.h): who sends stores that first, then looks at the mask. */
+    __atomic_store_n(&v->info->evtchn_upcall_mask, f.rflags & X86_EFLAGS_IF ? 0 : 1, __ATOMIC_SEQ_CST);
 }

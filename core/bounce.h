@@ -8,10 +8,15 @@
 #define CORE_BOUNCE_H
 
 #include "lib/types.h"
+#include "x86/model/regs.h"
 
 struct vcpu;
 
 enum { NO_ERROR_CODE = 0xffffffffu };
+
+/* Flags that no guest runs with; what a handler must not inherit. */
+#define FLAGS_NEVER         (X86_EFLAGS_IOPL | X86_EFLAGS_NT | X86_EFLAGS_VM | X86_EFLAGS_VIF | X86_EFLAGS_VIP)
+#define FLAGS_NOT_INHERITED (FLAGS_NEVER | X86_EFLAGS_AC | X86_EFLAGS_RF | X86_EFLAGS_TF)
 
 /* An exception `vector` (error NO_ERROR_CODE: none). For #PF cr2 was stored by bounce_page_fault. */
 void bounce_trap(struct vcpu *v, unsigned vector, uint32_t error);

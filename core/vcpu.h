@@ -38,6 +38,8 @@ enum vcpu_pause {
 #define GDT_GUEST_ENTRIES (GDT_GUEST_PAGES * 512u)
 #define LDT_PAGES 16u
 
+#define TRAP_MASKS_EVENTS 4u /* of trap_info.flags */
+
 struct callback { uint64_t va; bool mask_events; }; /* va 0: not registered */
 
 struct vcpu {

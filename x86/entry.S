@@ -2,6 +2,8 @@
 /*
  * Into the hypervisor and out of it. Assembly moves registers and calls C; it decides nothing.
  *
+ * The most frequent passages that end in the guest again without C are x86/short.S.
+ *
  * From a guest the frame (struct cpu_regs) is built at the top of the CPU's main stack, where TSS.rsp0 points behind it.
  * Interrupts are off from here to the iret. All general registers are zeroed once they are saved.
  *
@@ -9,50 +11,11 @@
  * (layout.h) are mapped: FULL_ROOT comes before the first call, and after the last one nothing else is
  * touched.
  */
-#include "offsets.h"
-#include "x86/layout.h"
+#include "x86/entry_asm.h"
 
         .section .text.entry, "ax", @progbits
 
-/* A three-byte place for clac or stac, filled in at boot if the CPU has SMAP (x86/mm.c). kind 0: clac, 1: stac. */
-.macro SMAP_SITE kind
-8:      .byte 0x0f, 0x1f, 0x00
-        .pushsection .smap_sites, "a"
-        .quad 8b, \kind
-        .popsection
-.endm
-
-/* Below rip..ss and the error word: the general registers, zeroed behind us. Leaves rdi = the frame. */
-.macro SAVE_REGS
-        cld
-        SMAP_SITE 0
-        .irp r, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
-        push    %\r
-        .endr
-        .irp r, eax, ebx, ecx, edx, esi, edi, ebp, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
-        xor     %\r, %\r
-        .endr
-        mov     %rsp, %rdi
-.endm
-
-.macro RESTORE_REGS
-        .irp r, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
-        pop     %\r
-        .endr
-        add     $8, %rsp
-.endm
-
-/* rdi: the frame of the guest that we come from, on the main stack. Off its exit root, if it has one. */
-.macro FULL_ROOT
-        cmpq    $0, FRAME_exit_root(%rdi)
-        je      9f
-        mov     FRAME_full_root(%rdi), %rax
-        mov     %rax, %cr3
-        xor     %eax, %eax
-9:
-.endm
-
-/* One stub a vector, 16 bytes each: vector and error code on the stack, then the common path. */
+/* One stub a vector, 16 bytes each: vector and error code on the stack, then the common path, or the short way first. */
         .align  16
         .globl  trap_stubs
 trap_stubs:
@@ -65,6 +28,10 @@ trap_stubs:
         movl    $vector, 4(%rsp)
         .if vector == 1 || vector == 2 || vector == 8 || vector == 18
         jmp     trap_ist
+        .elseif vector == 6
+        jmp     short_ud
+        .elseif vector == 14
+        jmp     short_pf
         .else
         jmp     trap_common
         .endif
@@ -90,8 +57,11 @@ trap_ist:
         jmp     trap_common
 
         .align  16
+        .globl  trap_common, trap_others
 trap_common:
-        SAVE_REGS
+        SAVE_WORKING
+trap_others:                            /* from x86/short.S */
+        SAVE_OTHERS
         testb   $3, REGS_cs(%rdi)
         jz      from_hypervisor
         FULL_ROOT
@@ -148,7 +118,11 @@ syscall_entry:
         push    %rcx
         push    $0
         movl    $0x100, 4(%rsp)
-        SAVE_REGS
+        SAVE_WORKING
+        jmp     short_syscall
+        .globl  syscall_others
+syscall_others:                         /* from x86/short.S */
+        SAVE_OTHERS
         FULL_ROOT
         call    syscall_from_guest
         jmp     return_to_guest

@@ -1,10 +1,112 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Compiled, never linked: the offsets that assembly uses. The Makefile makes offsets.h of the marked lines. */
 #include "x86/layout.h"
+#include "core/bounce.h"
+#include "core/domain.h"
+#include "core/trace.h"
+#include "core/vcpu.h"
+#include "x86/model/decode.h"
+#include "x86/model/msr.h"
+#include "x86/model/pte.h"
 #include "x86/percpu.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n.ascii \"@@" #name " %0@@\"" : : "i"(value))
 #define OFFSET(name, type, member) DEFINE(name, offsetof(type, member))
+
+/* For x86/short.S. */
+static inline __attribute__((always_inline)) void short_ways(void)
+{
+    OFFSET(REGS_r8, struct cpu_regs, r8);
+    OFFSET(REGS_rax, struct cpu_regs, rax);
+    OFFSET(REGS_rcx, struct cpu_regs, rcx);
+    OFFSET(REGS_rflags, struct cpu_regs, rflags);
+    OFFSET(REGS_rsp, struct cpu_regs, rsp);
+    OFFSET(REGS_ss, struct cpu_regs, ss);
+
+    OFFSET(PCPU_current, struct pcpu, current);
+    OFFSET(PCPU_work, struct pcpu, work);
+    OFFSET(PCPU_trace, struct pcpu, trace);
+    OFFSET(PCPU_perf, struct pcpu, perf);
+    OFFSET(PCPU_flush_clock, struct x86_pcpu, flush_clock);
+    DEFINE(PERF_HYPERCALLS, PERF_HYPERCALLS);
+    DEFINE(PERF_EXCEPTIONS, PERF_EXCEPTIONS);
+    DEFINE(PERF_SYSCALLS, PERF_SYSCALLS);
+    DEFINE(PERF_PAGE_FAULTS, PERF_PAGE_FAULTS);
+    DEFINE(PERF_FLUSHES, PERF_FLUSHES);
+
+    OFFSET(VCPU_domain, struct vcpu, domain);
+    OFFSET(VCPU_who, struct vcpu, who);
+    OFFSET(VCPU_pause, struct vcpu, pause);
+    OFFSET(VCPU_drain, struct vcpu, drain);
+    OFFSET(VCPU_nmi_pending, struct vcpu, nmi_pending);
+    OFFSET(VCPU_nmi_masked, struct vcpu, nmi_masked);
+    OFFSET(VCPU_kernel_mode, struct vcpu, kernel_mode);
+    OFFSET(VCPU_kernel_sp, struct vcpu, kernel_sp);
+    OFFSET(VCPU_gs_base_user, struct vcpu, gs_base_user);
+    OFFSET(VCPU_gs_base_kernel, struct vcpu, gs_base_kernel);
+    OFFSET(VCPU_root_user, struct vcpu, root_user);
+    OFFSET(VCPU_root_kernel, struct vcpu, root_kernel);
+    OFFSET(VCPU_info, struct vcpu, info);
+    OFFSET(VCPU_syscall_va, struct vcpu, syscall_cb.va);
+    OFFSET(VCPU_syscall_mask, struct vcpu, syscall_cb.mask_events);
+    OFFSET(VCPU_trap_ud, struct vcpu, traps[X86_VEC_UD].va);
+    OFFSET(VCPU_trap_pf, struct vcpu, traps[X86_VEC_PF].va);
+    OFFSET(VCPU_trap_ud_flags, struct vcpu, traps[X86_VEC_UD].flags);
+    OFFSET(VCPU_trap_pf_flags, struct vcpu, traps[X86_VEC_PF].flags);
+    OFFSET(INFO_pending, struct vcpu_info, evtchn_upcall_pending);
+    OFFSET(INFO_mask, struct vcpu_info, evtchn_upcall_mask);
+    OFFSET(INFO_cr2, struct vcpu_info, arch.cr2);
+    DEFINE(TRAP_MASKS_EVENTS, TRAP_MASKS_EVENTS);
+    OFFSET(DOMAIN_dirty, struct domain, dirty);
+    OFFSET(DOMAIN_vm_assist, struct domain, vm_assist);
+    DEFINE(VM_ASSIST_IOPL, 1u << VMASST_TYPE_architectural_iopl);
+
+    OFFSET(TRACE_record, struct trace_cpu, record);
+    OFFSET(TRACE_next, struct trace_cpu, next);
+    OFFSET(TRACE_wanted, struct trace_cpu, wanted);
+    DEFINE(TRACE_RECORDS_EACH, TRACE_RECORDS);
+    OFFSET(RECORD_event, struct trace_record, event);
+    OFFSET(RECORD_word, struct trace_record, word);
+    OFFSET(RECORD_who, struct trace_record, who);
+    OFFSET(RECORD_rip, struct trace_record, rip);
+    OFFSET(RECORD_result, struct trace_record, result);
+    DEFINE(RECORD_NO_RESULT, TRACE_NO_RESULT);
+    DEFINE(RECORD_SYSCALL, TRACE_SYSCALL | 2 << TRACE_EXTRA_SHIFT);
+    DEFINE(RECORD_PAGE_FAULT, TRC_PV_PAGE_FAULT | TRC_64_FLAG | 5 << TRACE_EXTRA_SHIFT);
+    DEFINE(RECORD_TRAP, TRC_PV_TRAP | TRC_64_FLAG | 3 << TRACE_EXTRA_SHIFT);
+    DEFINE(RECORD_HYPERCALL, TRC_PV_HYPERCALL_V2 | 1 << TRACE_EXTRA_SHIFT);
+
+    OFFSET(IRET_rax, struct iret_context, rax);
+    OFFSET(IRET_r11, struct iret_context, r11);
+    OFFSET(IRET_rcx, struct iret_context, rcx);
+    OFFSET(IRET_flags, struct iret_context, flags);
+    OFFSET(IRET_rip, struct iret_context, rip);
+    OFFSET(IRET_cs, struct iret_context, cs);
+    OFFSET(IRET_rflags, struct iret_context, rflags);
+    OFFSET(IRET_rsp, struct iret_context, rsp);
+    OFFSET(IRET_ss, struct iret_context, ss);
+    DEFINE(IRET_BYTES, sizeof(struct iret_context));
+    DEFINE(IRET_IN_SYSCALL, VGCF_in_syscall);
+    DEFINE(HYPERCALL_IRET, __HYPERVISOR_iret);
+
+    DEFINE(GUEST_UPPER, HV_VADDR_END);
+    DEFINE(KERNEL_CS, FLAT_KERNEL_CS);
+    DEFINE(KERNEL_SS, FLAT_KERNEL_SS);
+    DEFINE(X86_FLAGS_IF, X86_EFLAGS_IF);
+    DEFINE(X86_FLAGS_IF_BIT, 9);
+    DEFINE(X86_FLAGS_MBS, X86_EFLAGS_MBS);
+    DEFINE(X86_FLAGS_IOPL, X86_EFLAGS_IOPL);
+    DEFINE(FLAGS_NOT_INHERITED, FLAGS_NOT_INHERITED);
+    DEFINE(FLAGS_NEVER, FLAGS_NEVER);
+    DEFINE(X86_UD, X86_VEC_UD);
+    DEFINE(X86_PF, X86_VEC_PF);
+    DEFINE(PFEC_PRESENT, X86_PFEC_PRESENT);
+    DEFINE(PFEC_WRITE, X86_PFEC_WRITE);
+    DEFINE(PFEC_USER, X86_PFEC_USER);
+    DEFINE(PFEC_RESERVED, X86_PFEC_RESERVED);
+    DEFINE(MSR_GS_BASE, MSR_GS_BASE);
+    DEFINE(FORCED_EMULATION, FORCED_EMULATION);
+}
 
 void offsets(void);
 void offsets(void)
@@ -20,4 +122,7 @@ void offsets(void)
     /* From the guest's frame, with which struct stack_top begins. */
     OFFSET(FRAME_full_root, struct stack_top, full_root);
     OFFSET(FRAME_exit_root, struct stack_top, exit_root);
+    OFFSET(FRAME_cpu, struct stack_top, cpu);
+    OFFSET(FRAME_scratch, struct stack_top, scratch);
+    short_ways();
 }

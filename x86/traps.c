@@ -145,6 +145,11 @@ void syscall_from_guest(struct cpu_regs *regs)
         bounce_syscall(v);
 }
 
+void short_undo(void)
+{
+    machine_set_mode(current_vcpu(), false);
+}
+
 void syscall32_from_guest(struct cpu_regs *regs)
 {
     bounce_syscall32(current_vcpu());
@@ -161,8 +166,7 @@ static inline void enter_guest(struct stack_top *top)
     struct cpu_regs *regs = &top->regs;
 
     ASSERT(!top->cpu->core.locks_held);
-    regs->rflags = (regs->rflags & ~(X86_EFLAGS_IOPL | X86_EFLAGS_NT | X86_EFLAGS_VM | X86_EFLAGS_VIF | X86_EFLAGS_VIP)) |
-                   X86_EFLAGS_IF | X86_EFLAGS_MBS;
+    regs->rflags = (regs->rflags & ~FLAGS_NEVER) | X86_EFLAGS_IF | X86_EFLAGS_MBS;
     regs->cs |= 3;
     regs->ss |= 3;
     xpti_before_guest(top->cpu);

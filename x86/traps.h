@@ -14,6 +14,8 @@ void syscall_from_guest(struct cpu_regs *regs);
 void syscall32_from_guest(struct cpu_regs *regs);
 void sysenter_from_guest(struct cpu_regs *regs);
 void leave_to_guest(void);
+/* The kernel's stack took no frame from x86/short.S: the vCPU is in user mode again. */
+void short_undo(void);
 
 /* Leaves the hypervisor by the frame at the top of the stack; nothing below it is kept. */
 _Noreturn void leave_by_frame(struct cpu_regs *regs);

@@ -92,6 +92,9 @@ static inline bool insn_is_store(const struct insn *i)
     return i->op >= INSN_FIRST_STORE;
 }
 
+/* The first four bytes of the ABI's forced-emulation prefix, ud2; "xen". */
+#define FORCED_EMULATION 0x65780b0fu
+
 /*
  * Length of the ABI's forced-emulation prefix (ud2; "xen") at the start of bytes if it
  * is complete, else 0. The instruction behind it, in practice CPUID, is decoded next.

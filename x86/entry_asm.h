@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Macros of the assembly that enters and leaves the hypervisor: x86/entry.S, x86/short.S. */
+#ifndef X86_ENTRY_ASM_H
+#define X86_ENTRY_ASM_H
+
+#include "offsets.h"
+#include "x86/layout.h"
+
+/* A three-byte place for clac or stac, filled in at boot if the CPU has SMAP (x86/mm.c). kind 0: clac, 1: stac. */
+.macro SMAP_SITE kind
+8:      .byte 0x0f, 0x1f, 0x00
+        .pushsection .smap_sites, "a"
+        .quad 8b, \kind
+        .popsection
+.endm
+
+/* An instruction on guest memory; if it faults, the trap handler goes on at `fix`. */
+.macro GUEST fix, insn:vararg
+7:      \insn
+        .pushsection .extable, "a"
+        .quad   7b, \fix
+        .popsection
+.endm
+
+/* Below rip..ss and the error word: the registers that x86/short.S works with. */
+.macro SAVE_WORKING
+        .irp r, rdi, rsi, rdx, rcx, rax, r8
+        push    %\r
+        .endr
+.endm
+
+/* Then the others; all are zeroed behind us. Leaves rdi = the frame. */
+.macro SAVE_OTHERS
+        cld
+        SMAP_SITE 0
+        .irp r, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
+        push    %\r
+        .endr
+        .irp r, eax, ebx, ecx, edx, esi, ebp, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
+        xor     %\r, %\r
+        .endr
+        mov     %rsp, %rdi
+.endm
+
+.macro SAVE_REGS
+        SAVE_WORKING
+        SAVE_OTHERS
+.endm
+
+.macro RESTORE_WORKING
+        .irp r, r8, rax, rcx, rdx, rsi, rdi
+        pop     %\r
+        .endr
+        add     $8, %rsp
+.endm
+
+.macro RESTORE_REGS
+        .irp r, r15, r14, r13, r12, rbp, rbx, r11, r10, r9
+        pop     %\r
+        .endr
+        RESTORE_WORKING
+.endm
+
+/* rdi: the frame of the guest that we come from, on the main stack. Off its exit root, if it has one. */
+.macro FULL_ROOT
+        cmpq    $0, FRAME_exit_root(%rdi)
+        je      9f
+        mov     FRAME_full_root(%rdi), %rax
+        mov     %rax, %cr3
+        xor     %eax, %eax
+9:
+.endm
+
+#endif

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The short ways: what a guest does most often goes through the hypervisor here, without C.
+ *
+ *   a system call of its user mode, to its kernel      core/bounce.c: bounce_syscall()
+ *   #PF and #UD, to its kernel                         core/guest_trap.c, bounce_trap()
+ *   HYPERVISOR_iret, back from it                      bounce_iret()
+ *
+ * They do what the functions named do, for the plain case. Whatever is not plain (work to do on the way out, an exit root, a
+ * log of written pages, a frame that is not in the upper half, a handler that is not there, ...) takes the long way, before
+ * anything was changed; so does a fault at the guest's memory, with what was changed put back.
+ *
+ * Throughout: rsp = the frame, from r8 on (SAVE_WORKING); rdi = the CPU, rsi = its vCPU, r8 = where the guest's frame is;
+ * rax, rcx, rdx are free, and all other registers are the guest's. None of them is ever an address here.
+ */
+#include "x86/entry_asm.h"
+
+        .section .text.entry, "ax", @progbits
+
+#define SLOT(field) (field - REGS_r8)(%rsp)     /* a field of struct cpu_regs or stack_top */
+
+/* rdi and rsi. Nothing of the hypervisor's but this section and the frame is mapped while there is an exit root. */
+.macro WHO others
+        cmpq    $0, SLOT(FRAME_exit_root)
+        jne     \others
+        mov     SLOT(FRAME_cpu), %rdi
+        mov     PCPU_current(%rdi), %rsi
+.endm
+
+/*
+ * Nothing else is to be done on this passage: what core_exit_needed() asks, but for events; and nobody logs pages or listens
+ * to the recorder. Interrupts are off: what comes later kicks us. Leaves rdx = the domain.
+ */
+.macro NOTHING_ELSE others
+        movzbl  VCPU_nmi_pending(%rsi), %eax
+        or      PCPU_work(%rdi), %eax
+        or      VCPU_pause(%rsi), %eax
+        or      VCPU_drain(%rsi), %eax
+        jnz     \others
+        mov     VCPU_domain(%rsi), %rdx
+        cmpq    $0, DOMAIN_dirty(%rdx)
+        jne     \others
+        mov     PCPU_trace(%rdi), %rax
+        test    %rax, %rax
+        jz      \others
+        cmpl    $0, TRACE_wanted(%rax)
+        jne     \others
+.endm
+
+/* Begins a record of the flight recorder, as trace() does: rcx = the record, whose words are still to be written. */
+.macro RECORD event
+        mov     PCPU_trace(%rdi), %rdx
+        mov     TRACE_next(%rdx), %ecx
+        incl    TRACE_next(%rdx)
+        and     $(TRACE_RECORDS_EACH - 1), %ecx
+        shl     $6, %ecx
+        add     TRACE_record(%rdx), %rcx
+        rdtsc
+        mov     %eax, (%rcx)
+        mov     %edx, 4(%rcx)
+        movl    $\event, RECORD_event(%rcx)
+        mov     VCPU_who(%rsi), %eax
+        mov     %eax, RECORD_who(%rcx)
+        mov     SLOT(REGS_rip), %rax
+        mov     %rax, RECORD_rip(%rcx)
+        movq    $RECORD_NO_RESULT, RECORD_result(%rcx)
+.endm
+
+/* machine_set_mode(): GS base and root, which is none of the hypervisor's own while there is no exit root and no log. */
+.macro SET_MODE leave, enter, root, kernel
+        mov     $MSR_GS_BASE, %ecx
+        rdmsr
+        mov     %eax, \leave(%rsi)
+        mov     %edx, \leave + 4(%rsi)
+        mov     \enter(%rsi), %eax
+        mov     \enter + 4(%rsi), %edx
+        wrmsr
+        movb    $\kernel, VCPU_kernel_mode(%rsi)
+        mov     \root(%rsi), %rcx
+        shl     $12, %rcx
+        mov     $1, %eax                /* as tlb_load_root() */
+        lock xadd %rax, flush_clock(%rip)
+        inc     %rax
+        mov     %rcx, SLOT(FRAME_full_root)
+        mov     %rcx, %cr3
+        mov     %rax, PCPU_flush_clock(%rdi)
+        incl    PCPU_perf + 4 * PERF_FLUSHES(%rdi)
+.endm
+
+/*
+ * Can a frame of so many words be put on the kernel's stack for `handler`, a field of the vCPU? Leaves r8 = where it goes: all
+ * of it in the upper half of the guest's addresses. An event that waits, or its own I/O privilege in the flags, is not plain.
+ */
+.macro CAN_BOUNCE handler, words, user, others
+        NOTHING_ELSE \others
+        testl   $VM_ASSIST_IOPL, DOMAIN_vm_assist(%rdx)
+        jnz     \others
+        mov     VCPU_info(%rsi), %rax
+        cmpb    $0, INFO_pending(%rax)
+        jne     \others
+        mov     \handler(%rsi), %rdx       /* va_canonical(), and not 0 */
+        test    %rdx, %rdx
+        jz      \others
+        sar     $47, %rdx
+        inc     %rdx
+        cmp     $1, %rdx
+        ja      \others
+        .if \user
+        cmpq    $-1, VCPU_root_kernel(%rsi)
+        je      \others
+        mov     VCPU_kernel_sp(%rsi), %r8
+        .else
+        mov     SLOT(REGS_rsp), %r8
+        .endif
+        movabs  $(GUEST_UPPER + 16 * 8), %rax
+        cmp     %rax, %r8
+        jb      \others
+        and     $-16, %r8
+        sub     $(8 * \words), %r8
+.endm
+
+/* Writes the frame: rcx, r11, the error code in rdx if there is one, and return_frame(). */
+.macro PUT_FRAME error, user, fix
+        SMAP_SITE 1
+        mov     SLOT(REGS_rcx), %rax
+        GUEST   \fix, mov %rax, (%r8)
+        GUEST   \fix, mov %r11, 8(%r8)
+        .if \error
+        GUEST   \fix, mov %rdx, 16(%r8)
+        .endif
+        mov     VCPU_info(%rsi), %rdx
+        cmpb    $1, INFO_mask(%rdx)
+        sbb     %eax, %eax                      /* all ones: events are open */
+        lea     1(%rax), %ecx
+        and     $X86_FLAGS_IF, %eax
+        mov     SLOT(REGS_rip), %rdx
+        GUEST   \fix, mov %rdx, 16 + 8 * \error(%r8)
+        movzwl  SLOT(REGS_cs), %edx
+        .if !\user
+        and     $~3, %edx
+        .endif
+        shl     $32, %rcx
+        or      %rcx, %rdx
+        GUEST   \fix, mov %rdx, 24 + 8 * \error(%r8)
+        mov     SLOT(REGS_rflags), %edx
+        and     $~(X86_FLAGS_IF | X86_FLAGS_IOPL), %edx
+        or      %eax, %edx
+        GUEST   \fix, mov %rdx, 32 + 8 * \error(%r8)
+        mov     SLOT(REGS_rsp), %rax
+        GUEST   \fix, mov %rax, 40 + 8 * \error(%r8)
+        movzwl  SLOT(REGS_ss), %eax
+        GUEST   \fix, mov %rax, 48 + 8 * \error(%r8)
+        SMAP_SITE 0
+.endm
+
+/* To the handler, as enter_kernel() and enter_guest() have it; with events masked if `flag` is set at `mask`. */
+.macro GO_TO handler, mask, flag
+        testb   $\flag, \mask(%rsi)
+        jz      1f
+        mov     VCPU_info(%rsi), %rax
+        movb    $1, INFO_mask(%rax)
+1:      mov     \handler(%rsi), %rax
+        mov     %rax, SLOT(REGS_rip)
+        movq    $KERNEL_CS, SLOT(REGS_cs)
+        andl    $~FLAGS_NOT_INHERITED, SLOT(REGS_rflags)
+        orl     $(X86_FLAGS_IF | X86_FLAGS_MBS), SLOT(REGS_rflags)
+        mov     %r8, SLOT(REGS_rsp)
+        movq    $KERNEL_SS, SLOT(REGS_ss)
+        jmp     short_leave
+.endm
+
+/* ---- System calls and hypercalls: from syscall_entry ---- */
+
+        .globl  short_syscall
+short_syscall:
+        WHO     syscall_others
+        cmpb    $0, VCPU_kernel_mode(%rsi)
+        jne     hypercall
+        CAN_BOUNCE VCPU_syscall_va, 7, 1, syscall_others
+        SET_MODE VCPU_gs_base_user, VCPU_gs_base_kernel, VCPU_root_kernel, 1
+        PUT_FRAME 0, 1, syscall_undo
+        RECORD  RECORD_SYSCALL
+        mov     %rax, RECORD_word(%rcx)
+        incl    PCPU_perf + 4 * PERF_SYSCALLS(%rdi)
+        GO_TO   VCPU_syscall_va, VCPU_syscall_mask, 1
+
+syscall_undo:                           /* what it says about the kernel's stack is C's to say */
+        SAVE_OTHERS
+        call    short_undo
+        mov     %rsp, %rdi
+        call    syscall_from_guest
+        jmp     return_to_guest
+
+hypercall:
+        cmp     $HYPERCALL_IRET, %eax
+        jne     syscall_others
+
+/* The guest's words, each read once; the frame's own are safe to fill at once: the long way would fill them again. */
+iret:
+        NOTHING_ELSE syscall_others
+        mov     SLOT(REGS_rsp), %r8
+        movabs  $GUEST_UPPER, %rax
+        lea     IRET_BYTES - 1(%r8), %rcx
+        cmp     %rax, %r8
+        jb      syscall_others
+        cmp     %rax, %rcx
+        jb      syscall_others
+        RECORD  RECORD_HYPERCALL
+        movl    $HYPERCALL_IRET, RECORD_word(%rcx)
+        incl    PCPU_perf + 4 * (PERF_HYPERCALLS + HYPERCALL_IRET)(%rdi)
+        SMAP_SITE 1
+        GUEST   iret_undo, mov IRET_rax(%r8), %rax
+        GUEST   iret_undo, mov IRET_r11(%r8), %r11
+        GUEST   iret_undo, mov IRET_rcx(%r8), %rdx
+        GUEST   iret_undo, mov IRET_flags(%r8), %rcx
+        mov     %rax, SLOT(REGS_rax)
+        mov     %rdx, SLOT(REGS_rcx)
+        GUEST   iret_undo, mov IRET_rip(%r8), %rax
+        GUEST   iret_undo, mov IRET_rflags(%r8), %edx
+        mov     %rax, SLOT(REGS_rip)
+        test    $IRET_IN_SYSCALL, %ecx
+        mov     %edx, %ecx
+        jz      1f
+        mov     %rax, SLOT(REGS_rcx)
+        mov     %edx, %r11d
+        and     $~FLAGS_NEVER, %r11d
+        or      $(X86_FLAGS_IF | X86_FLAGS_MBS), %r11d
+1:      and     $~FLAGS_NEVER, %edx
+        or      $(X86_FLAGS_IF | X86_FLAGS_MBS), %edx
+        mov     %rdx, SLOT(REGS_rflags)
+        GUEST   iret_undo, movzwl IRET_ss(%r8), %edx
+        GUEST   iret_undo, movzwl IRET_cs(%r8), %eax
+        GUEST   iret_undo, mov IRET_rsp(%r8), %r8
+        SMAP_SITE 0
+        test    $0xfffc, %edx
+        jnz     1f
+        mov     $KERNEL_SS, %edx
+1:      or      $3, %edx
+        mov     %rdx, SLOT(REGS_ss)
+        mov     %eax, %edx
+        or      $3, %eax
+        cmp     %eax, %edx
+        jne     1f
+        cmpq    $-1, VCPU_root_user(%rsi)
+        je      iret_undo
+1:      mov     %rax, SLOT(REGS_cs)
+        mov     %r8, SLOT(REGS_rsp)
+        movb    $0, VCPU_nmi_masked(%rsi)
+        mov     VCPU_info(%rsi), %r8
+        not     %ecx
+        shr     $X86_FLAGS_IF_BIT, %ecx
+        and     $1, %ecx
+        xchg    %cl, INFO_mask(%r8)             /* before the look at what is pending: who sends looks the other way round */
+        cmp     %eax, %edx
+        jne     1f                              /* to the kernel itself */
+        SET_MODE VCPU_gs_base_kernel, VCPU_gs_base_user, VCPU_root_user, 0
+        mov     VCPU_info(%rsi), %r8
+1:      cmpb    $0, INFO_pending(%r8)
+        je      short_leave
+        SAVE_OTHERS                             /* an event may be for the kernel now: the long way out */
+        jmp     return_to_guest
+
+iret_undo:
+        movq    $HYPERCALL_IRET, SLOT(REGS_rax)
+        jmp     syscall_others
+
+/* ---- Exceptions: from trap_stubs ---- */
+
+/* What the long way would do with an exception that could not be put on the kernel's stack; from user mode, undone. */
+.macro LONG_WAY user
+        .if \user
+        SAVE_OTHERS
+        call    short_undo
+        mov     %rsp, %rdi
+        call    trap_from_guest
+        jmp     return_to_guest
+        .else
+        jmp     trap_others
+        .endif
+.endm
+
+.macro UNDEFINED user
+        SMAP_SITE 1
+        GUEST   trap_others, cmpl $FORCED_EMULATION, (%rcx)     /* from where the guest has fetched it itself */
+        SMAP_SITE 0
+        je      trap_others
+        CAN_BOUNCE VCPU_trap_ud, 7, \user, trap_others
+        .if \user
+        SET_MODE VCPU_gs_base_user, VCPU_gs_base_kernel, VCPU_root_kernel, 1
+        .endif
+        PUT_FRAME 0, \user, ud_undo_\user
+        RECORD  RECORD_TRAP
+        mov     %rax, RECORD_word(%rcx)
+        movq    $X86_UD, RECORD_word + 8(%rcx)
+        incl    PCPU_perf + 4 * (PERF_EXCEPTIONS + X86_UD)(%rdi)
+        GO_TO   VCPU_trap_ud, VCPU_trap_ud_flags, TRAP_MASKS_EVENTS
+ud_undo_\user:
+        LONG_WAY \user
+.endm
+
+        .globl  short_ud
+short_ud:
+        testb   $3, REGS_cs - REGS_error_code(%rsp)
+        jz      trap_common
+        SAVE_WORKING
+        WHO     trap_others
+        mov     SLOT(REGS_rip), %rcx
+        cmpb    $0, VCPU_kernel_mode(%rsi)
+        jne     ud_kernel
+        mov     %rcx, %rax
+        shr     $46, %rax
+        jnz     trap_others
+        UNDEFINED 1
+ud_kernel:
+        movabs  $GUEST_UPPER, %rax
+        cmp     %rax, %rcx
+        jb      trap_others
+        UNDEFINED 0
+
+/* A fault of our own at the guest's stack is to leave no trace in CR2. */
+.macro PAGE_FAULT user
+        CAN_BOUNCE VCPU_trap_pf, 8, \user, trap_others
+        mov     %cr2, %rax
+        mov     %rax, SLOT(FRAME_scratch)
+        .if \user
+        SET_MODE VCPU_gs_base_user, VCPU_gs_base_kernel, VCPU_root_kernel, 1
+        .endif
+        mov     SLOT(REGS_error_code), %edx
+        .if !\user
+        and     $~PFEC_USER, %edx       /* the kernel runs at CPL 3, but means itself to be the supervisor */
+        .endif
+        PUT_FRAME 1, \user, pf_undo_\user
+        RECORD  RECORD_PAGE_FAULT
+        mov     %rax, RECORD_word(%rcx)
+        mov     SLOT(REGS_error_code), %eax
+        mov     %rax, RECORD_word + 16(%rcx)
+        mov     SLOT(FRAME_scratch), %rdx
+        mov     %rdx, RECORD_word + 8(%rcx)
+        mov     VCPU_info(%rsi), %rax
+        mov     %rdx, INFO_cr2(%rax)
+        incl    PCPU_perf + 4 * PERF_PAGE_FAULTS(%rdi)
+        incl    PCPU_perf + 4 * (PERF_EXCEPTIONS + X86_PF)(%rdi)
+        GO_TO   VCPU_trap_pf, VCPU_trap_pf_flags, TRAP_MASKS_EVENTS
+pf_undo_\user:
+        mov     SLOT(FRAME_scratch), %rax
+        mov     %rax, %cr2
+        LONG_WAY \user
+.endm
+
+        .globl  short_pf
+short_pf:
+        testb   $3, REGS_cs - REGS_error_code(%rsp)
+        jz      trap_common
+        SAVE_WORKING
+        WHO     trap_others
+        mov     SLOT(REGS_error_code), %eax
+        test    $PFEC_RESERVED, %al
+        jnz     trap_others
+        cmpb    $0, VCPU_kernel_mode(%rsi)
+        jne     pf_kernel
+        PAGE_FAULT 1
+pf_kernel:
+        not     %eax
+        test    $(PFEC_PRESENT | PFEC_WRITE), %al       /* both: a page table, maybe */
+        jz      trap_others
+        PAGE_FAULT 0
+
+short_leave:
+        RESTORE_WORKING
+        jmp     guest_iret
+
+        .section .note.GNU-stack, "", @progbits
