@@ -396,6 +396,26 @@ bool privop_emulate(struct vcpu *v, bool code64)
     }
 }
 
+/* Does the leaf stay as it is once the vCPU has run? Not with XCR0, TSC mode and clock: those of XSAVE and of the hypervisor. */
+static bool cpuid_stays(uint32_t leaf)
+{
+    return leaf != 0xd && leaf >> 28 != 4;
+}
+
+/* privop_cpuid(), from what it said before if that is still there. */
+static void cpuid_by_memory(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_leaf *out)
+{
+    struct cpuid_known *k = &v->cpuid_known[(leaf + subleaf) % CPUID_KNOWN];
+
+    if (!k->valid || k->leaf != leaf || k->subleaf != subleaf) {
+        privop_cpuid(v, leaf, subleaf, out);
+        if (cpuid_stays(leaf))
+            *k = (struct cpuid_known){ .leaf = leaf, .subleaf = subleaf, .out = *out, .valid = 1 };
+    } else {
+        *out = k->out;
+    }
+}
+
 bool privop_forced_cpuid(struct vcpu *v)
 {
     uint8_t bytes[INSN_MAX_BYTES];
@@ -405,7 +425,7 @@ bool privop_forced_cpuid(struct vcpu *v)
 
     if (!length)
         return false;
-    privop_cpuid(v, (uint32_t)r->rax, (uint32_t)r->rcx, &out);
+    cpuid_by_memory(v, (uint32_t)r->rax, (uint32_t)r->rcx, &out);
     r->rax = out.a;
     r->rbx = out.b;
     r->rcx = out.c;

@@ -12,6 +12,7 @@
 #include "core/ids.h"
 #include "core/lock.h"
 #include "core/timer.h"
+#include "x86/model/cpuid.h"
 #include "x86/model/regs.h"
 
 #include <xen/vcpu.h>
@@ -39,6 +40,10 @@ enum vcpu_pause {
 #define LDT_PAGES 16u
 
 #define TRAP_MASKS_EVENTS 4u /* of trap_info.flags */
+
+/* What CPUID said to it; valid: leaf and subleaf mean something. Only of leaves that stay as they are: core/privop.c. */
+#define CPUID_KNOWN 16u
+struct cpuid_known { uint32_t leaf, subleaf; struct cpuid_leaf out; uint32_t valid, pad; };
 
 struct callback { uint64_t va; bool mask_events; }; /* va 0: not registered */
 
@@ -72,6 +77,7 @@ struct vcpu {
     uint64_t xcr0;
     uint64_t dr[8];                /* [v] 0-3, 6, 7 */
     unsigned iopl;                 /* [v] 0-3 */
+    struct cpuid_known cpuid_known[CPUID_KNOWN]; /* [v] by (leaf + subleaf) % CPUID_KNOWN; x86/short.S reads it */
     uint64_t iobitmap;             /* [v] guest VA of its port bitmap; 0: none */
     unsigned iobitmap_ports;
 

@@ -19,6 +19,7 @@ static inline __attribute__((always_inline)) void short_ways(void)
     OFFSET(REGS_r8, struct cpu_regs, r8);
     OFFSET(REGS_rax, struct cpu_regs, rax);
     OFFSET(REGS_rcx, struct cpu_regs, rcx);
+    OFFSET(REGS_rdx, struct cpu_regs, rdx);
     OFFSET(REGS_rflags, struct cpu_regs, rflags);
     OFFSET(REGS_rsp, struct cpu_regs, rsp);
     OFFSET(REGS_ss, struct cpu_regs, ss);
@@ -46,6 +47,16 @@ static inline __attribute__((always_inline)) void short_ways(void)
     OFFSET(VCPU_gs_base_kernel, struct vcpu, gs_base_kernel);
     OFFSET(VCPU_root_user, struct vcpu, root_user);
     OFFSET(VCPU_root_kernel, struct vcpu, root_kernel);
+    OFFSET(VCPU_cpuid_known, struct vcpu, cpuid_known);
+    DEFINE(CPUID_KNOWN, CPUID_KNOWN);
+    _Static_assert(sizeof(struct cpuid_known) == 32, "x86/short.S shifts by 5");
+    OFFSET(KNOWN_leaf, struct cpuid_known, leaf);
+    OFFSET(KNOWN_subleaf, struct cpuid_known, subleaf);
+    OFFSET(KNOWN_valid, struct cpuid_known, valid);
+    OFFSET(KNOWN_a, struct cpuid_known, out.a);
+    OFFSET(KNOWN_b, struct cpuid_known, out.b);
+    OFFSET(KNOWN_c, struct cpuid_known, out.c);
+    OFFSET(KNOWN_d, struct cpuid_known, out.d);
     OFFSET(VCPU_info, struct vcpu, info);
     OFFSET(VCPU_syscall_va, struct vcpu, syscall_cb.va);
     OFFSET(VCPU_syscall_mask, struct vcpu, syscall_cb.mask_events);
@@ -105,7 +116,10 @@ static inline __attribute__((always_inline)) void short_ways(void)
     DEFINE(PFEC_USER, X86_PFEC_USER);
     DEFINE(PFEC_RESERVED, X86_PFEC_RESERVED);
     DEFINE(MSR_GS_BASE, MSR_GS_BASE);
+    DEFINE(FLAGS_STEPPED, X86_EFLAGS_TF | X86_EFLAGS_RF);
     DEFINE(FORCED_EMULATION, FORCED_EMULATION);
+    DEFINE(FORCED_CPUID_END, FORCED_CPUID_END);
+    DEFINE(FORCED_CPUID_BYTES, FORCED_CPUID_BYTES);
 }
 
 void offsets(void);

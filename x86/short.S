@@ -5,6 +5,7 @@
  *   a system call of its user mode, to its kernel      core/bounce.c: bounce_syscall()
  *   #PF and #UD, to its kernel                         core/guest_trap.c, bounce_trap()
  *   HYPERVISOR_iret, back from it                      bounce_iret()
+ *   CPUID with the forced-emulation prefix             core/privop.c: privop_forced_cpuid()
  *
  * They do what the functions named do, for the plain case. Whatever is not plain (work to do on the way out, an exit root, a
  * log of written pages, a frame that is not in the upper half, a handler that is not there, ...) takes the long way, before
@@ -283,7 +284,7 @@ iret_undo:
         SMAP_SITE 1
         GUEST   trap_others, cmpl $FORCED_EMULATION, (%rcx)     /* from where the guest has fetched it itself */
         SMAP_SITE 0
-        je      trap_others
+        je      forced_emulation
         CAN_BOUNCE VCPU_trap_ud, 7, \user, trap_others
         .if \user
         SET_MODE VCPU_gs_base_user, VCPU_gs_base_kernel, VCPU_root_kernel, 1
@@ -316,6 +317,44 @@ ud_kernel:
         cmp     %rax, %rcx
         jb      trap_others
         UNDEFINED 0
+
+/* rcx = rip. All of it is CPUID, and of a leaf that the vCPU has asked for before? */
+forced_emulation:
+        SMAP_SITE 1
+        GUEST   trap_others, cmpl $FORCED_CPUID_END, FORCED_CPUID_BYTES - 4(%rcx)
+        SMAP_SITE 0
+        jne     trap_others
+        NOTHING_ELSE trap_others
+        mov     VCPU_info(%rsi), %rax
+        cmpb    $0, INFO_pending(%rax)
+        jne     trap_others
+        testl   $FLAGS_STEPPED, SLOT(REGS_rflags)
+        jnz     trap_others
+        mov     SLOT(REGS_rax), %eax
+        mov     SLOT(REGS_rcx), %ecx
+        lea     (%rax, %rcx), %edx
+        and     $(CPUID_KNOWN - 1), %edx
+        shl     $5, %edx
+        lea     VCPU_cpuid_known(%rsi, %rdx), %r8
+        cmp     %eax, KNOWN_leaf(%r8)
+        jne     trap_others
+        cmp     %ecx, KNOWN_subleaf(%r8)
+        jne     trap_others
+        cmpl    $0, KNOWN_valid(%r8)
+        je      trap_others
+        RECORD  RECORD_TRAP
+        mov     %rax, RECORD_word(%rcx)
+        movq    $X86_UD, RECORD_word + 8(%rcx)
+        incl    PCPU_perf + 4 * (PERF_EXCEPTIONS + X86_UD)(%rdi)
+        addq    $FORCED_CPUID_BYTES, SLOT(REGS_rip)
+        mov     KNOWN_a(%r8), %eax
+        mov     KNOWN_b(%r8), %ebx
+        mov     KNOWN_c(%r8), %ecx
+        mov     KNOWN_d(%r8), %edx
+        mov     %rax, SLOT(REGS_rax)
+        mov     %rcx, SLOT(REGS_rcx)
+        mov     %rdx, SLOT(REGS_rdx)
+        jmp     short_leave
 
 /* A fault of our own at the guest's stack is to leave no trace in CR2. */
 .macro PAGE_FAULT user

@@ -92,8 +92,10 @@ static inline bool insn_is_store(const struct insn *i)
     return i->op >= INSN_FIRST_STORE;
 }
 
-/* The first four bytes of the ABI's forced-emulation prefix, ud2; "xen". */
-#define FORCED_EMULATION 0x65780b0fu
+/* The first four bytes of the ABI's forced-emulation prefix, ud2; "xen"; the last four of it with CPUID, and the length of that. */
+#define FORCED_EMULATION   0x65780b0fu
+#define FORCED_CPUID_END   0xa20f6e65u
+#define FORCED_CPUID_BYTES 7u
 
 /*
  * Length of the ABI's forced-emulation prefix (ud2; "xen") at the start of bytes if it
