@@ -133,7 +133,6 @@ long do_set_timer_op(struct hypercall *hc)
         timer_stop(&v->singleshot);
         return 0;
     }
-    timer_move(&v->singleshot, this_pcpu()->id);
-    timer_set(&v->singleshot, hc->arg[0]);
+    timer_set_here(&v->singleshot, hc->arg[0]);
     return 0;
 }

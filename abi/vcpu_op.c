@@ -175,8 +175,7 @@ static long set_singleshot(struct hypercall *hc, void *arg)
         return refuse(hc->v, -EINVAL, "singleshot timer of vCPU %u, not its own", v->id);
     if (a->flags & VCPU_SSHOTTMR_future && a->timeout_abs_ns < now_ns())
         return -ETIME;
-    timer_move(&v->singleshot, this_pcpu()->id);
-    timer_set(&v->singleshot, a->timeout_abs_ns);
+    timer_set_here(&v->singleshot, a->timeout_abs_ns);
     return 0;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Timers: one heap a CPU, under that CPU's TIMER lock. Only the owner CPU runs what is due and arms the
- * machine's timer; another CPU that puts something first into the heap asks the owner to look.
+ * machine's timer; another CPU that puts something first into the heap asks the owner to look. The machine's
+ * timer is left alone where it goes off early enough: what it was armed for may have been stopped or put off
+ * since, then it finds nothing due and is armed anew.
  *
  *   T1  t->node is in the heap of t->cpu, or in none; both change only under that CPU's lock
  *   T2  each heap has room for every timer that exists (timers_reserve), so setting one never fails
@@ -20,6 +22,8 @@
 struct timer_queue {
     struct lock lock;
     struct heap heap;
+    uint64_t armed; /* the machine's timer goes off by then (ns), or has gone off and was not served yet; ~0: it is off.
+                       Changed by the owner alone, under the lock */
 };
 
 /* Room for the timers nobody reserves (slices, log, watchdog of the machine), then for those that were. */
@@ -53,6 +57,7 @@ int timers_init_cpu(unsigned cpu)
     if (!q)
         return -ENOMEM;
     lock_init(&q->lock, LOCK_TIMER);
+    q->armed = ~0ull;
     err = grow(q, wanted);
     if (err) {
         hv_free(q, sizeof(*q));
@@ -109,15 +114,29 @@ static bool insert(struct timer_queue *q, struct timer *t, uint64_t at_ns)
     return heap_min(&q->heap) == &t->node;
 }
 
+/*
+ * insert() on the queue of `cpu`, which is unlocked; the machine's timer will go off in time. It is armed here if a guest asked:
+ * else there may be none yet, or the way out is near.
+ */
+static inline __attribute__((always_inline)) void insert_unlock(struct timer_queue *q, unsigned cpu, struct timer *t, uint64_t at_ns)
+{
+    const struct pcpu *c = this_pcpu();
+    bool sooner = insert(q, t, at_ns) && at_ns < q->armed, here = cpu == c->id && c->current;
+
+    if (sooner && here)
+        q->armed = at_ns;
+    unlock(&q->lock);
+    if (sooner && here)
+        machine_timer(ns_to_tsc(at_ns));
+    else if (sooner)
+        pcpu_raise(cpu, WORK_TIMER);
+}
+
 void timer_set(struct timer *t, uint64_t at_ns)
 {
     struct timer_queue *q = lock_queue(t);
-    unsigned cpu = t->cpu;
-    bool first = insert(q, t, at_ns);
 
-    unlock(&q->lock);
-    if (first)
-        pcpu_raise(cpu, WORK_TIMER);
+    insert_unlock(q, t->cpu, t, at_ns);
 }
 
 void timer_stop(struct timer *t)
@@ -153,34 +172,41 @@ static void lock_two(unsigned a, unsigned b)
 
 void timer_move(struct timer *t, unsigned to)
 {
-    bool first = false;
     unsigned from;
 
     while ((from = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED)) != to) {
         struct timer_queue *q = pcpus[from]->timers, *q_to = pcpus[to]->timers;
-        bool same;
+        bool set = false;
 
         lock_two(from, to);
-        same = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED) == from;
-        if (same) {
-            bool set = heap_holds(&t->node);
-
+        if (__atomic_load_n(&t->cpu, __ATOMIC_RELAXED) == from) {
+            set = heap_holds(&t->node);
             heap_remove(&q->heap, &t->node);
             __atomic_store_n(&t->cpu, to, __ATOMIC_RELAXED);
-            first = set && insert(q_to, t, t->node.key);
         }
-        unlock(&q_to->lock);
         unlock(&q->lock);
-        if (same)
-            break;
+        if (set)
+            insert_unlock(q_to, to, t, t->node.key);
+        else
+            unlock(&q_to->lock);
     }
-    if (first)
-        pcpu_raise(to, WORK_TIMER);
 }
 
-/*
- * Takes the first timer due at `now` out of q and runs it. False, and when the next is due, if there is none.
- */
+void timer_set_here(struct timer *t, uint64_t at_ns)
+{
+    const struct pcpu *c = this_pcpu();
+    struct timer_queue *q = c->timers;
+
+    for (;;) {
+        lock(&q->lock);
+        if (likely(__atomic_load_n(&t->cpu, __ATOMIC_RELAXED) == c->id))
+            break;
+        unlock(&q->lock);
+        timer_move(t, c->id);
+    }
+    insert_unlock(q, c->id, t, at_ns);
+}
+
 unsigned timers_count(unsigned cpu, uint64_t *first)
 {
     struct timer_queue *q = pcpus[cpu]->timers;
@@ -193,6 +219,10 @@ unsigned timers_count(unsigned cpu, uint64_t *first)
     return (unsigned)n;
 }
 
+/*
+ * Takes the first timer due at `now` out of q and runs it. False, and when the next is due, if there is none: the machine's
+ * timer is to be armed for that.
+ */
 static bool run_one(struct timer_queue *q, uint64_t now, uint64_t *next)
 {
     struct heap_node *n;
@@ -201,7 +231,7 @@ static bool run_one(struct timer_queue *q, uint64_t now, uint64_t *next)
     lock(&q->lock);
     n = heap_min(&q->heap);
     if (!n || n->key > now) {
-        *next = n ? n->key : ~0ull;
+        q->armed = *next = n ? n->key : ~0ull;
         unlock(&q->lock);
         return false;
     }

@@ -3,7 +3,7 @@
  * Timers: a function called on a CPU's exit path at or after a given system time.
  *
  * A timer lives in the heap of one CPU (timer->cpu). Its function runs on that CPU with no lock held and may
- * set it again. timer_set and timer_stop may be called from any CPU, with any lock above TIMER held;
+ * set it again. timer_set, timer_set_here and timer_stop may be called from any CPU, with any lock above TIMER held;
  * timer_stop does not wait for a function that already runs, timer_kill does.
  */
 #ifndef CORE_TIMER_H
@@ -29,6 +29,8 @@ __must_check int timers_reserve(unsigned n);
 void timers_release(unsigned n);
 void timer_init(struct timer *t, void (*run)(void *), void *data, unsigned cpu);
 void timer_set(struct timer *t, uint64_t at_ns);
+/* The same, on this CPU, to which it moves. */
+void timer_set_here(struct timer *t, uint64_t at_ns);
 void timer_stop(struct timer *t);
 /*
  * Stops it and waits for its function; no lock held that the function takes, not from the function; nobody

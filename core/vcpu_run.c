@@ -232,9 +232,7 @@ int vcpu_poll(struct vcpu *v, const uint32_t *ports, unsigned n, uint64_t until)
         vcpu_pause_clear(v, PAUSE_BLOCKED);
         return rc < 0 ? rc : 0;
     }
-    if (until) {
-        timer_move(&v->poll, this_pcpu()->id);
-        timer_set(&v->poll, until);
-    }
+    if (until)
+        timer_set_here(&v->poll, until);
     return 0;
 }

@@ -52,6 +52,45 @@ static void visit(unsigned cpu)
     fake_cpu = 0;
 }
 
+/* As a guest's hypercall does it: no passage through the exit path is needed, and none of the machine's timer for what is later. */
+static void is_armed_at_once_for_a_guest(void **state)
+{
+    struct vcpu somebody;
+    struct probe a, b;
+
+    fake_machine(2, true);
+    fake_pcpu[0].current = &somebody;
+    probe_init(&a, 1);
+    probe_init(&b, 0);
+    timer_set_here(&a.t, US(50));
+    assert_int_equal(a.t.cpu, 0);
+    assert_int_equal(fake_deadline[0], ns_to_tsc(US(50)));
+    timer_set(&b.t, US(20));
+    assert_int_equal(fake_deadline[0], ns_to_tsc(US(20)));
+    timer_set(&b.t, US(80));
+    assert_int_equal(fake_deadline[0], ns_to_tsc(US(20)));
+    assert_int_equal(atomic_load(&fake_pcpu[0].work), 0);
+    fake_now(US(20));
+    visit(0);
+    assert_int_equal(a.ran + b.ran, 0);
+    assert_int_equal(fake_deadline[0], ns_to_tsc(US(50)));
+    fake_now(US(50));
+    visit(0);
+    assert_int_equal(a.ran, 1);
+    assert_int_equal(fake_deadline[0], ns_to_tsc(US(80)));
+    timer_set_here(&a.t, US(60));
+    assert_int_equal(fake_deadline[0], ns_to_tsc(US(60)));
+    timer_stop(&a.t);
+    timer_stop(&b.t);
+    fake_now(US(60));
+    visit(0);
+    assert_true(fake_deadline[0] == ~0ull);
+    timer_set(&a.t, US(90));
+    assert_int_equal(fake_deadline[0], ns_to_tsc(US(90)));
+    fake_pcpu[0].current = NULL;
+    fake_machine_end();
+}
+
 static void runs_when_due_and_arms_for_the_next(void **state)
 {
     struct probe a, b;
@@ -253,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_when_due_and_arms_for_the_next),
+        cmocka_unit_test(is_armed_at_once_for_a_guest),
         cmocka_unit_test(a_past_time_runs_at_once_and_setting_again_moves_it),
         cmocka_unit_test(its_function_may_set_it_again),
         cmocka_unit_test(another_cpu_is_kicked_only_for_a_new_first),
