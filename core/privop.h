@@ -12,6 +12,11 @@ struct insn;
 bool privop_decode(struct vcpu *v, struct insn *out);
 /* Is the code segment of v's user mode a 64-bit one? */
 bool privop_code64(const struct vcpu *v);
+/*
+ * The instruction that faulted with #GP(0) in v's kernel, if it is one of those that kernels use most, in its plain form, and
+ * allowed: true, it was done. False: nothing was; privop_emulate() finds out what it is.
+ */
+bool privop_plain(struct vcpu *v);
 /* The instruction that faulted with #GP(0): true if it was dealt with (done, or another exception bounced). */
 bool privop_emulate(struct vcpu *v, bool code64);
 /* ud2; "xen"; cpuid: true if that is what stands at rip, and it was done. */

@@ -183,6 +183,130 @@ static void xcr0_is_what_the_cpu_has(void **state)
     assert_false(RUN("\x0f\x01\xd1")); /* this domain's CPU has no XSAVE at all */
 }
 
+/* ---- The short way to the same ---- */
+
+/* Bytes of n, at the start of a page; done by the short way or not; the registers afterwards. */
+static bool run_plain(const char *bytes, size_t n, struct cpu_regs *after)
+{
+    bool done;
+
+    memcpy(machine_frame(a.m[CODE]), bytes, n);
+    r->rip = VA(CODE);
+    r->rflags = X86_EFLAGS_IF | X86_EFLAGS_MBS | X86_EFLAGS_RF;
+    machine_set_mode(a.v, true);
+    done = privop_plain(a.v);
+    *after = *r;
+    return done;
+}
+
+static void start_with(uint64_t rcx, uint64_t rdx)
+{
+    each_begins(NULL);
+    a.v->iopl = 1;
+    a.v->cr0 = 8;
+    r->rax = 0x1122334455667788;
+    r->rbx = 0x99aabbccddeeff00;
+    r->rcx = rcx;
+    r->rdx = rdx;
+}
+
+/* Each instruction is done as the general way does it when a prefix that means nothing hides it; or by neither. */
+static void plain_instructions_do_what_the_others_do(void **state)
+{
+    static const struct { const char *bytes; size_t n; uint64_t rcx, rdx; bool done; } t[] = {
+        { "\x2e\xec", 2, 0, PORT, true },           { "\x2e\xee", 2, 0, PORT, true },
+        { "\x2e\xed", 2, 0, 0xcf8, true },          { "\x2e\xef", 2, 0, PORT, true },
+        { "\x2e\xe4\x80", 3, 0, 0, true },          { "\x2e\xe5\x80", 3, 0, 0, true },
+        { "\x2e\xe6\x80", 3, 0, 0, true },          { "\x2e\xe7\x80", 3, 0, 0, true },
+        { "\x2e\x0f\x06", 3, 0, 0, true },
+        { "\x2e\x0f\x20\xc3", 4, 0, 0, true },     { "\x2e\x0f\x20\xd4", 4, 0, 0, true },
+        { "\x2e\x0f\x20\xd9", 4, 0, 0, true },     { "\x2e\x0f\x20\x22", 4, 0, 0, true },
+        { "\x2e\x0f\x20\xc8", 4, 0, 0, false },    { "\x2e\x0f\x20\xf8", 4, 0, 0, false },
+        { "\x2e\x0f\x32", 3, MSR_FS_BASE, 0, true }, { "\x2e\x0f\x32", 3, 0x12345, 0, false },
+        { "\x2e\x0f\x30", 3, MSR_GS_BASE, 0x12, true }, { "\x2e\x0f\x30", 3, 0x12345, 0x12, false },
+    };
+
+    for (unsigned i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        struct cpu_regs plain, general;
+        uint32_t cr0;
+
+        start_with(t[i].rcx, t[i].rdx);
+        assert_int_equal(run_plain(t[i].bytes + 1, t[i].n - 1, &plain), t[i].done);
+        assert_int_equal(plain.rip, VA(CODE) + (t[i].done ? t[i].n - 1 : 0));
+        cr0 = a.v->cr0;
+        start_with(t[i].rcx, t[i].rdx);
+        r->rflags |= X86_EFLAGS_RF;
+        assert_int_equal(run(t[i].bytes, t[i].n), t[i].done);
+        general = *r;
+        if (!t[i].done)
+            continue;
+        general.rip--;
+        assert_int_equal(plain.rflags, general.rflags);
+        assert_memory_equal(&plain, &general, sizeof(plain));
+        assert_int_equal(cr0, a.v->cr0);
+    }
+}
+
+static void what_is_not_plain_is_left_alone(void **state)
+{
+    struct cpu_regs after;
+
+    start_with(0, 0);
+    assert_false(run_plain("\x0f\x22\xc0", 3, &after));
+    assert_int_equal(after.rip, VA(CODE));
+    start_with(0, PORT);
+    a.v->iopl = 0;
+    assert_false(run_plain("\xec", 1, &after));
+    start_with(0, 0);
+    r->rip = VA(200);                  /* nothing is there */
+    r->rflags = X86_EFLAGS_MBS;
+    assert_false(privop_plain(a.v));
+    start_with(MSR_FS_BASE, 0);
+    memcpy(machine_frame(a.m[CODE]), "\x0f\x32", 2);
+    r->rip = VA(CODE);
+    r->rflags = X86_EFLAGS_MBS | X86_EFLAGS_TF;
+    assert_false(privop_plain(a.v));
+}
+
+/* ---- CPUID that is asked for by the prefix ---- */
+
+static struct cpuid_leaf forced_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    each_begins(NULL);
+    memcpy(machine_frame(a.m[CODE]), "\x0f\x0bxen\x0f\xa2", 7);
+    r->rip = VA(CODE);
+    r->rflags = X86_EFLAGS_IF | X86_EFLAGS_MBS;
+    r->rax = leaf;
+    r->rcx = subleaf;
+    machine_set_mode(a.v, true);
+    assert_true(privop_forced_cpuid(a.v));
+    assert_int_equal(r->rip, VA(CODE) + 7);
+    return (struct cpuid_leaf){ (uint32_t)r->rax, (uint32_t)r->rbx, (uint32_t)r->rcx, (uint32_t)r->rdx };
+}
+
+/* Asked twice, with another leaf of the same place between: the answer is that of privop_cpuid() each time. */
+static void forced_cpuid_remembers_what_stays(void **state)
+{
+    static const uint32_t leaf[] = { 0, 1, 7, 0xd, 0x40000000, 0x40000003, 0x80000001, 0x80000008 };
+
+    for (unsigned i = 0; i < 4 * sizeof(leaf) / sizeof(leaf[0]); i++) {
+        uint32_t l = leaf[i / 2 % (sizeof(leaf) / sizeof(leaf[0]))] + 16 * (i & 1);
+        struct cpuid_leaf said = forced_cpuid(l, 0), is;
+
+        privop_cpuid(a.v, l, 0, &is);
+        assert_memory_equal(&said, &is, sizeof(is));
+    }
+    a.v->xcr0 = 1;
+    (void)forced_cpuid(0xd, 0);
+    for (unsigned i = 0; i < CPUID_KNOWN; i++) {
+        const struct cpuid_known *k = &a.v->cpuid_known[i];
+
+        assert_false(k->valid && (k->leaf == 0xd || k->leaf >> 28 == 4));
+    }
+    (void)forced_cpuid(1, 0);
+    assert_true(a.v->cpuid_known[1].valid && a.v->cpuid_known[1].leaf == 1);
+}
+
 /* ---- Which code is 64-bit ---- */
 
 static void the_code_segment_says_how_wide_code_is(void **state)
@@ -220,6 +344,9 @@ int main(void)
         T(bases_are_read_and_written_by_msr),
         T(control_registers_hold_what_a_guest_may_set),
         T(xcr0_is_what_the_cpu_has),
+        T(plain_instructions_do_what_the_others_do),
+        T(what_is_not_plain_is_left_alone),
+        T(forced_cpuid_remembers_what_stays),
         T(the_code_segment_says_how_wide_code_is),
     };
 

@@ -37,6 +37,9 @@ static const struct msr_row {
     uint8_t read, write;
     bool control_domain;    /* only for it */
 } table[] = {
+    /* What kernels ask for most is found first. */
+    { MSR_EFER,             MSR_EFER,             EFER,     REFUSE,  false },
+    { MSR_FS_BASE,          MSR_KERNEL_GS_BASE,   REAL,     BASE,    false },
     { MSR_IA32_TSC,         MSR_IA32_TSC,         REAL,     REFUSE,  false },
     { MSR_IA32_APIC_BASE,   MSR_IA32_APIC_BASE,   APIC,     REFUSE,  false },
     { MSR_IA32_PRED_CMD,    MSR_IA32_PRED_CMD,    REFUSE,   BARRIER, false },
@@ -48,8 +51,6 @@ static const struct msr_row {
     { MSR_IA32_MCG_CAP,     MSR_IA32_MCG_STATUS,  ZERO,     IGNORE,  false },
     { MSR_IA32_MC0_CTL,     MSR_IA32_MC0_CTL + 4 * 32 - 1, ZERO, IGNORE, true },
     { MSR_IA32_PAT,         MSR_IA32_PAT,         REAL,     REFUSE,  false },
-    { MSR_EFER,             MSR_EFER,             EFER,     REFUSE,  false },
-    { MSR_FS_BASE,          MSR_KERNEL_GS_BASE,   REAL,     BASE,    false },
     { MSR_TSC_AUX,          MSR_TSC_AUX,          AUX,      AUX,     false },
 };
 
