@@ -33,7 +33,7 @@ static inline __attribute__((always_inline)) long run(struct hypercall *hc, uint
     const struct row *r = &table[nr];
     struct pcpu *c = this_pcpu();
     struct trace_cpu *t = c->trace;
-    uint32_t mark;
+    struct trace_mark mark;
     long rc;
 
     if (unlikely(hc->nr >= ARRAY_SIZE(table) || !r->run))
@@ -94,11 +94,20 @@ long subop_run(struct hypercall *hc, const struct subop *rows, unsigned n, uint6
 void hypercall_entry(struct vcpu *v)
 {
     struct cpu_regs *r = v->regs;
-    struct hypercall hc = {
-        .v = v, .d = v->domain, .nr = r->rax,
-        .arg = { r->rdi, r->rsi, r->rdx, r->r10, r->r8 },
-    };
-    long rc = run(&hc, TRC_PV_HYPERCALL_V2);
+    struct hypercall hc;
+    long rc;
+
+    /* Each once: an initialiser would clear it all first. */
+    hc.v = v;
+    hc.d = v->domain;
+    hc.nr = r->rax;
+    hc.arg[0] = r->rdi;
+    hc.arg[1] = r->rsi;
+    hc.arg[2] = r->rdx;
+    hc.arg[3] = r->r10;
+    hc.arg[4] = r->r8;
+    hc.in_multicall = hc.no_result = false;
+    rc = run(&hc, TRC_PV_HYPERCALL_V2);
 
     if (unlikely(hc.no_result))
         return;

@@ -21,7 +21,7 @@ struct hypercall {
     struct vcpu *v;       /* the caller: the current vCPU */
     struct domain *d;     /* its domain                   */
     uint64_t nr;
-    uint64_t arg[6];      /* as passed; a handler that returns -ERESTART changes them to what is left to do */
+    uint64_t arg[5];      /* as passed; a handler that returns -ERESTART changes them to what is left to do */
     bool in_multicall;
     bool no_result;       /* the registers were set by the handler (iret): leave rax alone */
 };

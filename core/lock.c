@@ -27,7 +27,14 @@ void lock_init(struct lock *l, enum lock_class class)
     l->class = (uint8_t)class;
 }
 
-static void wait_for(struct lock *l, uint32_t mine, struct lock_use *u)
+static inline void taken(struct lock_use *u)
+{
+    if (!(u->taken++ % LOCK_SAMPLE))
+        machine_tsc_note(&u->since);
+}
+
+/* Apart from the rest, which is to be short: what is rare. */
+static __attribute__((noinline)) void wait_for(const struct lock *l, uint32_t mine, struct lock_use *u)
 {
     uint64_t began = machine_tsc();
 
@@ -35,29 +42,24 @@ static void wait_for(struct lock *l, uint32_t mine, struct lock_use *u)
         machine_relax();
     u->waited++;
     u->waited_time += machine_tsc() - began;
+    taken(u);
 }
 
-static void taken(struct lock_use *u)
+static __attribute__((noinline)) void measure(struct lock_use *u)
 {
-    if (!(u->taken++ % LOCK_SAMPLE))
-        u->since = machine_tsc();
+    u->held_time += (machine_tsc() - u->since) * LOCK_SAMPLE;
+    u->since = 0;
 }
 
-static void given(struct lock_use *u)
-{
-    if (unlikely(u->since)) {
-        u->held_time += (machine_tsc() - u->since) * LOCK_SAMPLE;
-        u->since = 0;
-    }
-}
-
-static void take(struct lock *l, struct lock_use *u)
+/* Noted first what is held, so that nothing is left to do behind it. */
+static inline void take(struct lock *l, struct lock_use *u)
 {
     uint32_t t = atomic_fetch_add_explicit(&l->ticket, TICKET_NEXT, memory_order_acquire);
 
     if (unlikely((t & TICKET_SERVED) != t >> 16))
         wait_for(l, t >> 16, u);
-    taken(u);
+    else
+        taken(u);
 }
 
 /* The locks of one CPU that are at or below `class` in the order; for assertions. */
@@ -71,9 +73,9 @@ void lock(struct lock *l)
     struct pcpu *c = this_pcpu();
 
     ASSERT(!held_from(c, l->class));
-    take(l, &c->lock_use[l->class]);
     if (LOCK_CHECKS)
         c->locks_held |= HELD(l->class);
+    take(l, &c->lock_use[l->class]);
 }
 
 void lock_second(struct lock *l)
@@ -81,9 +83,9 @@ void lock_second(struct lock *l)
     struct pcpu *c = this_pcpu();
 
     ASSERT(held_from(c, l->class) == HELD(l->class) && !(c->locks_held & HELD_SECOND(l->class)));
-    take(l, &c->lock_use[l->class]);
     if (LOCK_CHECKS)
         c->locks_held |= HELD_SECOND(l->class);
+    take(l, &c->lock_use[l->class]);
 }
 
 bool trylock(struct lock *l)
@@ -101,20 +103,27 @@ bool trylock(struct lock *l)
     return true;
 }
 
+/* Only the holder changes the low half, so it can't carry into the high half behind this test. */
+static inline void release(struct lock *l)
+{
+    if (unlikely((atomic_load_explicit(&l->ticket, memory_order_relaxed) & TICKET_SERVED) == TICKET_SERVED))
+        atomic_fetch_sub_explicit(&l->ticket, TICKET_SERVED, memory_order_release);
+    else
+        atomic_fetch_add_explicit(&l->ticket, 1, memory_order_release);
+}
+
 void unlock(struct lock *l)
 {
     struct pcpu *c = this_pcpu();
+    struct lock_use *u = &c->lock_use[l->class];
     uint32_t second = HELD_SECOND(l->class);
 
     ASSERT(lock_held(l) && (c->locks_held & HELD(l->class)));
     if (LOCK_CHECKS)
         c->locks_held &= ~(c->locks_held & second ? second : HELD(l->class));
-    given(&c->lock_use[l->class]);
-    /* Only the holder changes the low half, so it can't carry into the high half behind this test. */
-    if ((atomic_load_explicit(&l->ticket, memory_order_relaxed) & TICKET_SERVED) == TICKET_SERVED)
-        atomic_fetch_sub_explicit(&l->ticket, TICKET_SERVED, memory_order_release);
-    else
-        atomic_fetch_add_explicit(&l->ticket, 1, memory_order_release);
+    if (unlikely(u->since))
+        measure(u);
+    release(l);
 }
 
 bool lock_held(const struct lock *l)

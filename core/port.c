@@ -125,7 +125,7 @@ static void unlock_both(struct domain *a, struct domain *b)
 
 /* ---- Raising: no lock ---- */
 
-static void wake_pollers(struct domain *d, evtchn_port_t nr)
+static __attribute__((noinline)) void wake_pollers(struct domain *d, evtchn_port_t nr)
 {
     for (unsigned i = 0; i < MAX_VCPUS / 64; i++) {
         uint64_t polling = atomic_load(&d->ports->polling[i]);
@@ -148,7 +148,9 @@ void port_raise(struct domain *d, struct port *p, evtchn_port_t nr)
     trace2(TRACE_EVENT, d->id, nr);
     if (v)
         vcpu_notify(v);
-    wake_pollers(d, nr);
+    for (unsigned i = 0; i < MAX_VCPUS / 64; i++)
+        if (unlikely(atomic_load(&d->ports->polling[i])))
+            wake_pollers(d, nr);
 }
 
 bool port_raise_if(struct domain *d, evtchn_port_t nr, binding_t expected)

@@ -24,12 +24,12 @@ void trace(uint32_t event, unsigned words, uint64_t w01, uint64_t w23, uint64_t 
     if (unlikely(!t))
         return;
     r = &t->record[t->next++ % TRACE_RECORDS];
-    machine_tsc_note(&r->tsc);
     __builtin_memcpy(&r->word[0], &w01, sizeof(w01));
     __builtin_memcpy(&r->word[2], &w23, sizeof(w23));
     __builtin_memcpy(&r->word[4], &w45, sizeof(w45));
     r->word[6] = (uint32_t)w6;
     r->event = event | words << TRACE_EXTRA_SHIFT;
+    machine_tsc_note(&r->tsc);
     r->result = TRACE_NO_RESULT;
     if (likely(v)) {
         r->who = v->who;
@@ -42,7 +42,7 @@ void trace(uint32_t event, unsigned words, uint64_t w01, uint64_t w23, uint64_t 
         trace_export(t, r);
 }
 
-void trace_export(struct trace_cpu *t, const struct trace_record *r)
+__attribute__((noinline)) void trace_export(struct trace_cpu *t, const struct trace_record *r)
 {
     if (wanted(r->event, t->wanted))
         t->export(t, r);

@@ -7,16 +7,19 @@
 #include "core/trace.h"
 #include "core/vcpu.h"
 
+/* A record, and how many there were with it. */
+struct trace_mark { struct trace_record *record; uint32_t next; };
+
 /*
  * Records a hypercall of v, which runs on the CPU of t (NULL: it does not record). `head`: its kind, with TRACE_HYPERCALL().
  * All three arguments are kept, which is cheaper than to choose. Gives a mark of the record for trace_result().
  */
-static inline uint32_t trace_hypercall(struct trace_cpu *t, const struct vcpu *v, uint64_t head, const uint64_t *arg)
+static inline struct trace_mark trace_hypercall(struct trace_cpu *t, const struct vcpu *v, uint64_t head, const uint64_t *arg)
 {
     struct trace_record *r;
 
     if (unlikely(!t))
-        return 0;
+        return (struct trace_mark){ 0 };
     r = &t->record[t->next++ % TRACE_RECORDS];
     machine_tsc_note(&r->tsc);
     __builtin_memcpy((char *)r + offsetof(struct trace_record, event), &head, sizeof(head));
@@ -26,15 +29,15 @@ static inline uint32_t trace_hypercall(struct trace_cpu *t, const struct vcpu *v
     r->result = TRACE_NO_RESULT;
     if (unlikely(t->wanted))
         trace_export(t, r);
-    return t->next;
+    return (struct trace_mark){ r, t->next };
 }
 _Static_assert(offsetof(struct trace_record, word) == offsetof(struct trace_record, event) + 4, "`head` fills both");
 
 /* The result of the call with that mark; unless so many records came after it that its place is taken. */
-static inline void trace_result(struct trace_cpu *t, uint32_t mark, int64_t result)
+static inline void trace_result(const struct trace_cpu *t, struct trace_mark mark, int64_t result)
 {
-    if (likely(t) && t->next - mark < TRACE_RECORDS)
-        t->record[(mark - 1) % TRACE_RECORDS].result = result;
+    if (likely(t) && t->next - mark.next < TRACE_RECORDS)
+        mark.record->result = result;
 }
 
 #endif

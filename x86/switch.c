@@ -300,10 +300,19 @@ void machine_switch(struct vcpu *prev, struct vcpu *next)
 
 /* ---- Guest memory ---- */
 
+/* copy_user(), of which the compiler knows how few registers it changes. */
+static inline size_t copy_lean(void *to, const void *from, size_t n)
+{
+    size_t left;
+
+    __asm__ volatile ("call copy_user" : "=a"(left), "+D"(to), "+S"(from), "+d"(n) : : "rcx", "cc", "memory");
+    return left;
+}
+
 /* A write may fault on a stale read-only translation, which the fault itself removes: one more try. */
 static inline size_t copy_twice(void *to, const void *from, size_t n)
 {
-    size_t left = copy_user(to, from, n);
+    size_t left = copy_lean(to, from, n);
 
     if (likely(!left))
         return 0;

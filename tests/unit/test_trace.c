@@ -55,7 +55,7 @@ static void a_record_says_what_who_and_when(void **state)
 static void a_result_finds_its_record_or_none(void **state)
 {
     static const uint64_t args[3];
-    uint32_t mark;
+    struct trace_mark mark;
     struct trace_record *r;
 
     mark = trace_hypercall(this_pcpu()->trace, g.v, TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL(17, 0), args);
@@ -353,7 +353,7 @@ static void all_cpus_are_shown_merged_by_time(void **state)
     static const uint64_t args[3] = { 1, 2, 3 };
     const char *at = said;
     uint64_t from = 0;
-    uint32_t mark;
+    struct trace_mark mark;
 
     log_ring_clear();
     for (unsigned i = 0; i < 6; i++) {
