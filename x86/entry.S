@@ -67,8 +67,11 @@ trap_others:                            /* from x86/short.S */
         FULL_ROOT
         call    trap_from_guest
         .globl  return_to_guest
-return_to_guest:
-        call    leave_to_guest          /* core_exit, then what must be true at the iret; rsp is at the frame */
+return_to_guest:                        /* rsp is at the frame */
+        jmp     short_return
+        .globl  leave_long
+leave_long:                             /* from x86/short.S: there may be something to do */
+        call    leave_to_guest          /* core_exit, then what must be true at the iret */
         mov     FRAME_exit_root(%rsp), %rax
         test    %rax, %rax
         jz      1f
@@ -120,11 +123,17 @@ syscall_entry:
         movl    $0x100, 4(%rsp)
         SAVE_WORKING
         jmp     short_syscall
-        .globl  syscall_others
+        .globl  syscall_others, hypercall_others
 syscall_others:                         /* from x86/short.S */
         SAVE_OTHERS
         FULL_ROOT
         call    syscall_from_guest
+        jmp     return_to_guest
+hypercall_others:                       /* from there too: on the full root, in the guest's kernel */
+        SAVE_OTHERS
+        mov     FRAME_cpu(%rdi), %rdi
+        mov     PCPU_current(%rdi), %rdi
+        call    hypercall_entry
         jmp     return_to_guest
 
 /* syscall from 32-bit user code (AMD). */
@@ -180,7 +189,7 @@ leave_by_frame:
 
 /*
  * size_t copy_user(void *to, const void *from, size_t n): bytes not copied. One side is guest memory: a fault there ends the
- * copy (the table below tells the trap handler where to go on; rcx is what is left).
+ * copy (the table below tells the trap handler where to go on; rcx is what is left). Changes its arguments, rax and rcx.
  */
         .globl  copy_user
 copy_user:

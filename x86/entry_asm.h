@@ -54,10 +54,14 @@
         add     $8, %rsp
 .endm
 
-.macro RESTORE_REGS
+.macro RESTORE_OTHERS
         .irp r, r15, r14, r13, r12, rbp, rbx, r11, r10, r9
         pop     %\r
         .endr
+.endm
+
+.macro RESTORE_REGS
+        RESTORE_OTHERS
         RESTORE_WORKING
 .endm
 

@@ -2,6 +2,7 @@
 /* Compiled, never linked: the offsets that assembly uses. The Makefile makes offsets.h of the marked lines. */
 #include "x86/layout.h"
 #include "core/bounce.h"
+#include "core/budget.h"
 #include "core/domain.h"
 #include "core/trace.h"
 #include "core/vcpu.h"
@@ -26,12 +27,17 @@ static inline __attribute__((always_inline)) void short_ways(void)
 
     OFFSET(PCPU_current, struct pcpu, current);
     OFFSET(PCPU_work, struct pcpu, work);
+    OFFSET(PCPU_budget, struct pcpu, budget);
+    OFFSET(PCPU_own_faults, struct pcpu, own_faults);
+    OFFSET(PCPU_locks_held, struct pcpu, locks_held);
+    DEFINE(BUDGET_UNITS, BUDGET_UNITS);
     OFFSET(PCPU_trace, struct pcpu, trace);
     OFFSET(PCPU_perf, struct pcpu, perf);
     OFFSET(PCPU_flush_clock, struct x86_pcpu, flush_clock);
     DEFINE(PERF_HYPERCALLS, PERF_HYPERCALLS);
     DEFINE(PERF_EXCEPTIONS, PERF_EXCEPTIONS);
     DEFINE(PERF_SYSCALLS, PERF_SYSCALLS);
+    DEFINE(PERF_UPCALLS, PERF_UPCALLS);
     DEFINE(PERF_PAGE_FAULTS, PERF_PAGE_FAULTS);
     DEFINE(PERF_FLUSHES, PERF_FLUSHES);
 
@@ -58,6 +64,7 @@ static inline __attribute__((always_inline)) void short_ways(void)
     OFFSET(KNOWN_c, struct cpuid_known, out.c);
     OFFSET(KNOWN_d, struct cpuid_known, out.d);
     OFFSET(VCPU_info, struct vcpu, info);
+    OFFSET(VCPU_event_va, struct vcpu, event_cb.va);
     OFFSET(VCPU_syscall_va, struct vcpu, syscall_cb.va);
     OFFSET(VCPU_syscall_mask, struct vcpu, syscall_cb.mask_events);
     OFFSET(VCPU_trap_ud, struct vcpu, traps[X86_VEC_UD].va);
@@ -83,6 +90,7 @@ static inline __attribute__((always_inline)) void short_ways(void)
     OFFSET(RECORD_result, struct trace_record, result);
     DEFINE(RECORD_NO_RESULT, TRACE_NO_RESULT);
     DEFINE(RECORD_SYSCALL, TRACE_SYSCALL | 2 << TRACE_EXTRA_SHIFT);
+    DEFINE(RECORD_UPCALL, TRACE_UPCALL | 2 << TRACE_EXTRA_SHIFT);
     DEFINE(RECORD_PAGE_FAULT, TRC_PV_PAGE_FAULT | TRC_64_FLAG | 5 << TRACE_EXTRA_SHIFT);
     DEFINE(RECORD_TRAP, TRC_PV_TRAP | TRC_64_FLAG | 3 << TRACE_EXTRA_SHIFT);
     DEFINE(RECORD_HYPERCALL, TRC_PV_HYPERCALL_V2 | 1 << TRACE_EXTRA_SHIFT);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The short ways: what a guest does most often goes through the hypervisor here, without C.
+ * The short ways: what a guest does most often goes through the hypervisor here, without C; and so does the way out from C.
  *
  *   a system call of its user mode, to its kernel      core/bounce.c: bounce_syscall()
  *   #PF and #UD, to its kernel                         core/guest_trap.c, bounce_trap()
  *   HYPERVISOR_iret, back from it                      bounce_iret()
+ *   an event, to the kernel                            bounce_pending()
  *   CPUID with the forced-emulation prefix             core/privop.c: privop_forced_cpuid()
  *
  * They do what the functions named do, for the plain case. Whatever is not plain (work to do on the way out, an exit root, a
@@ -28,16 +29,17 @@
         mov     PCPU_current(%rdi), %rsi
 .endm
 
-/*
- * Nothing else is to be done on this passage: what core_exit_needed() asks, but for events; and nobody logs pages or listens
- * to the recorder. Interrupts are off: what comes later kicks us. Leaves rdx = the domain.
- */
-.macro NOTHING_ELSE others
+/* Nothing else is to be done on this passage: what core_exit_needed() asks, but for events. What comes later kicks us. */
+.macro NO_WORK others
         movzbl  VCPU_nmi_pending(%rsi), %eax
         or      PCPU_work(%rdi), %eax
         or      VCPU_pause(%rsi), %eax
         or      VCPU_drain(%rsi), %eax
         jnz     \others
+.endm
+
+/* Nobody logs the pages that are written, nor listens to the recorder. Leaves rdx = the domain. */
+.macro NO_WATCHERS others
         mov     VCPU_domain(%rsi), %rdx
         cmpq    $0, DOMAIN_dirty(%rdx)
         jne     \others
@@ -45,6 +47,12 @@
         test    %rax, %rax
         jz      \others
         cmpl    $0, TRACE_wanted(%rax)
+        jne     \others
+.endm
+
+.macro NO_EVENT others
+        mov     VCPU_info(%rsi), %rax
+        cmpb    $0, INFO_pending(%rax)
         jne     \others
 .endm
 
@@ -90,15 +98,12 @@
 
 /*
  * Can a frame of so many words be put on the kernel's stack for `handler`, a field of the vCPU? Leaves r8 = where it goes: all
- * of it in the upper half of the guest's addresses. An event that waits, or its own I/O privilege in the flags, is not plain.
+ * of it in the upper half of the guest's addresses. Its own I/O privilege in the flags is not plain.
  */
 .macro CAN_BOUNCE handler, words, user, others
-        NOTHING_ELSE \others
+        NO_WATCHERS \others
         testl   $VM_ASSIST_IOPL, DOMAIN_vm_assist(%rdx)
         jnz     \others
-        mov     VCPU_info(%rsi), %rax
-        cmpb    $0, INFO_pending(%rax)
-        jne     \others
         mov     \handler(%rsi), %rdx       /* va_canonical(), and not 0 */
         test    %rdx, %rdx
         jz      \others
@@ -154,10 +159,12 @@
         SMAP_SITE 0
 .endm
 
-/* To the handler, as enter_kernel() and enter_guest() have it; with events masked if `flag` is set at `mask`. */
+/* To the handler, as enter_kernel() and enter_guest() have it; with events masked, where `mask` is given: if `flag` is set there. */
 .macro GO_TO handler, mask, flag
+        .ifnb \mask
         testb   $\flag, \mask(%rsi)
         jz      1f
+        .endif
         mov     VCPU_info(%rsi), %rax
         movb    $1, INFO_mask(%rax)
 1:      mov     \handler(%rsi), %rax
@@ -172,11 +179,14 @@
 
 /* ---- System calls and hypercalls: from syscall_entry ---- */
 
+        .align  16
         .globl  short_syscall
 short_syscall:
         WHO     syscall_others
         cmpb    $0, VCPU_kernel_mode(%rsi)
         jne     hypercall
+        NO_WORK syscall_others
+        NO_EVENT syscall_others
         CAN_BOUNCE VCPU_syscall_va, 7, 1, syscall_others
         SET_MODE VCPU_gs_base_user, VCPU_gs_base_kernel, VCPU_root_kernel, 1
         PUT_FRAME 0, 1, syscall_undo
@@ -193,12 +203,12 @@ syscall_undo:                           /* what it says about the kernel's stack
         jmp     return_to_guest
 
 hypercall:
-        cmp     $HYPERCALL_IRET, %eax
-        jne     syscall_others
+        cmp     $HYPERCALL_IRET, %rax
+        jne     hypercall_others
 
-/* The guest's words, each read once; the frame's own are safe to fill at once: the long way would fill them again. */
-iret:
-        NOTHING_ELSE syscall_others
+        /* iret: the guest's words, each read once. The frame may be filled at once: the long way would fill it again. */
+        NO_WORK syscall_others
+        NO_WATCHERS syscall_others
         mov     SLOT(REGS_rsp), %r8
         movabs  $GUEST_UPPER, %rax
         lea     IRET_BYTES - 1(%r8), %rcx
@@ -233,7 +243,7 @@ iret:
         GUEST   iret_undo, movzwl IRET_cs(%r8), %eax
         GUEST   iret_undo, mov IRET_rsp(%r8), %r8
         SMAP_SITE 0
-        test    $0xfffc, %edx
+        test    $0xfffc, %edx                   /* eax: cs, ecx: flags as the guest had them, edx: ss, r8: rsp */
         jnz     1f
         mov     $KERNEL_SS, %edx
 1:      or      $3, %edx
@@ -258,8 +268,9 @@ iret:
         mov     VCPU_info(%rsi), %r8
 1:      cmpb    $0, INFO_pending(%r8)
         je      short_leave
-        SAVE_OTHERS                             /* an event may be for the kernel now: the long way out */
-        jmp     return_to_guest
+        cmpb    $0, INFO_mask(%r8)
+        jne     short_leave
+        jmp     event
 
 iret_undo:
         movq    $HYPERCALL_IRET, SLOT(REGS_rax)
@@ -285,6 +296,8 @@ iret_undo:
         GUEST   trap_others, cmpl $FORCED_EMULATION, (%rcx)     /* from where the guest has fetched it itself */
         SMAP_SITE 0
         je      forced_emulation
+        NO_WORK trap_others
+        NO_EVENT trap_others
         CAN_BOUNCE VCPU_trap_ud, 7, \user, trap_others
         .if \user
         SET_MODE VCPU_gs_base_user, VCPU_gs_base_kernel, VCPU_root_kernel, 1
@@ -299,6 +312,7 @@ ud_undo_\user:
         LONG_WAY \user
 .endm
 
+        .align  16
         .globl  short_ud
 short_ud:
         testb   $3, REGS_cs - REGS_error_code(%rsp)
@@ -324,10 +338,9 @@ forced_emulation:
         GUEST   trap_others, cmpl $FORCED_CPUID_END, FORCED_CPUID_BYTES - 4(%rcx)
         SMAP_SITE 0
         jne     trap_others
-        NOTHING_ELSE trap_others
-        mov     VCPU_info(%rsi), %rax
-        cmpb    $0, INFO_pending(%rax)
-        jne     trap_others
+        NO_WORK trap_others
+        NO_EVENT trap_others
+        NO_WATCHERS trap_others
         testl   $FLAGS_STEPPED, SLOT(REGS_rflags)
         jnz     trap_others
         mov     SLOT(REGS_rax), %eax
@@ -358,6 +371,8 @@ forced_emulation:
 
 /* A fault of our own at the guest's stack is to leave no trace in CR2. */
 .macro PAGE_FAULT user
+        NO_WORK trap_others
+        NO_EVENT trap_others
         CAN_BOUNCE VCPU_trap_pf, 8, \user, trap_others
         mov     %cr2, %rax
         mov     %rax, SLOT(FRAME_scratch)
@@ -386,6 +401,7 @@ pf_undo_\user:
         LONG_WAY \user
 .endm
 
+        .align  16
         .globl  short_pf
 short_pf:
         testb   $3, REGS_cs - REGS_error_code(%rsp)
@@ -403,6 +419,67 @@ pf_kernel:
         test    $(PFEC_PRESENT | PFEC_WRITE), %al       /* both: a page table, maybe */
         jz      trap_others
         PAGE_FAULT 0
+
+/* ---- Out, from C ---- */
+
+/* rsp = the whole frame. What leave_to_guest() does, if there is nothing to do but an event, at most. */
+        .align  16
+        .globl  short_return
+short_return:
+        mov     FRAME_cpu(%rsp), %rdi
+        mov     PCPU_current(%rdi), %rsi
+        test    %rsi, %rsi
+        jz      leave_long
+        NO_WORK leave_long
+        cmpq    $0, FRAME_exit_root(%rsp)
+        jne     leave_long
+#ifndef NDEBUG
+        cmpl    $0, PCPU_locks_held(%rdi)       /* C complains of it */
+        jne     leave_long
+#endif
+        movl    $BUDGET_UNITS, PCPU_budget(%rdi)
+        movl    $0, PCPU_own_faults(%rdi)
+        andl    $~FLAGS_NEVER, REGS_rflags(%rsp)
+        orl     $(X86_FLAGS_IF | X86_FLAGS_MBS), REGS_rflags(%rsp)
+        orl     $3, REGS_cs(%rsp)
+        orl     $3, REGS_ss(%rsp)
+        mov     VCPU_info(%rsi), %rax
+        cmpb    $0, INFO_pending(%rax)
+        jne     1f
+2:      RESTORE_REGS
+        jmp     guest_iret
+1:      cmpb    $0, INFO_mask(%rax)
+        jne     2b
+        RESTORE_OTHERS
+
+/* An event for the kernel: bounce_pending(). */
+.macro EVENT user
+        CAN_BOUNCE VCPU_event_va, 7, \user, event_others
+        .if \user
+        SET_MODE VCPU_gs_base_user, VCPU_gs_base_kernel, VCPU_root_kernel, 1
+        .endif
+        PUT_FRAME 0, \user, event_undo_\user
+        RECORD  RECORD_UPCALL
+        mov     %rax, RECORD_word(%rcx)
+        incl    PCPU_perf + 4 * PERF_UPCALLS(%rdi)
+        GO_TO   VCPU_event_va
+.endm
+
+event:
+        cmpb    $0, VCPU_kernel_mode(%rsi)
+        jne     event_in_kernel
+        EVENT   1
+event_in_kernel:
+        EVENT   0
+
+event_undo_1:
+        SAVE_OTHERS
+        call    short_undo
+        jmp     leave_long
+event_undo_0:
+event_others:
+        SAVE_OTHERS
+        jmp     leave_long
 
 short_leave:
         RESTORE_WORKING
