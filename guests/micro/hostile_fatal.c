@@ -88,18 +88,36 @@ static void iret_straddles(void)
     map(va, mfn_of(page) << 12 | PTE_FLAGS);
     iret_at(va + PAGE_SIZE - 24);
 }
-static void user_without_stack(uint64_t ss, uint64_t sp)
+extern char user_nop[], user_ud2[], user_read[];
+static void user_without_stack(char *program, uint64_t sp)
 {
-    extern char user_nop[];
-    struct regs r = { .rip = user_address(user_nop), .cs = USER_CS, .ss = USER_SS, .rsp = USER_STACK_TOP, .rflags = 0x202 };
+    struct regs r = { .rip = user_address(program), .cs = USER_CS, .ss = USER_SS, .rsp = USER_STACK_TOP, .rflags = 0x202,
+                      .rax = NOWHERE };
 
     user_init();
-    hypercall(__HYPERVISOR_stack_switch, ss, sp);
+    hypercall(__HYPERVISOR_stack_switch, KERNEL_SS, sp);
     run_frame(&r);
 }
-static void kernel_sp_null(void)    { user_without_stack(KERNEL_SS, 8); }
-static void kernel_sp_bit63(void)   { user_without_stack(KERNEL_SS, 1UL << 63); }
-static void kernel_sp_hypervisor(void) { user_without_stack(KERNEL_SS, 0xffff830000001000); }
+static uint64_t half_a_frame(void)
+{
+    uint64_t va = NOWHERE + 0x10000;
+
+    map(va, mfn_of(page_alloc()) << 12 | PTE_FLAGS);
+    return va + 16;
+}
+static void kernel_sp_null(void)    { user_without_stack(user_nop, 8); }
+static void kernel_sp_bit63(void)   { user_without_stack(user_nop, 1UL << 63); }
+static void kernel_sp_hypervisor(void) { user_without_stack(user_nop, 0xffff830000001000); }
+static void kernel_sp_unmapped(void) { user_without_stack(user_nop, NOWHERE); }
+static void kernel_sp_unmapped_ud(void) { user_without_stack(user_ud2, NOWHERE); }
+static void kernel_sp_unmapped_pf(void) { user_without_stack(user_read, NOWHERE); }
+static void kernel_sp_straddles(void) { user_without_stack(user_nop, half_a_frame()); }
+static void kernel_sp_straddles_ud(void) { user_without_stack(user_ud2, half_a_frame()); }
+static void kernel_sp_straddles_pf(void) { user_without_stack(user_read, half_a_frame()); }
+static void stack_straddles_pf(void)
+{
+    __asm__ volatile("mov %0, %%rsp; mov (%1), %%rax" : : "r"(half_a_frame()), "r"(NOWHERE) : "rax", "memory");
+}
 static void own_code_unmapped(void)
 {
     update_va((void *)(U(trap_stub(14)) & ~0xfffUL), 0, UVMF_INVLPG);
@@ -150,7 +168,8 @@ static const struct {
     A(handler_bad_cs), A(handler_data_cs), A(stack_null), A(stack_unmapped), A(stack_non_canonical), A(stack_bit63),
     A(stack_hypervisor), A(stack_m2p), A(stack_end_of_hypervisor), A(stack_wraps), A(stack_read_only),
     A(stack_page_table), A(stack_straddles), A(iret_null), A(iret_non_canonical), A(iret_hypervisor), A(iret_straddles),
-    A(kernel_sp_null), A(kernel_sp_bit63), A(kernel_sp_hypervisor), A(own_code_unmapped), A(kernel_half_cleared),
+    A(stack_straddles_pf), A(kernel_sp_unmapped), A(kernel_sp_unmapped_ud), A(kernel_sp_unmapped_pf),
+    A(kernel_sp_straddles), A(kernel_sp_straddles_ud), A(kernel_sp_straddles_pf), A(kernel_sp_null), A(kernel_sp_bit63), A(kernel_sp_hypervisor), A(own_code_unmapped), A(kernel_half_cleared),
     A(new_base_without_kernel), A(fault_recursion), A(callback_unmapped), A(all_gone),
 };
 
