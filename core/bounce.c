@@ -6,7 +6,8 @@
  * segments that the hypervisor owns, so entering it can't fault in the hypervisor; a handler address is canonical when it is
  * registered or the domain crashes here.
  *
- * On silicon the plain case of bounce_syscall(), bounce_iret(), and of bounce_trap() for #PF and #UD is x86/short.S.
+ * On silicon the plain case of bounce_syscall(), bounce_iret() and bounce_pending(), and of bounce_trap() for #PF and #UD, is
+ * x86/short.S.
  */
 #include "core/bounce.h"
 
