@@ -9,6 +9,7 @@
 
 #include "core/budget.h"
 #include "core/domain.h"
+#include "core/firmware.h"
 #include "core/hypercall_page.h"
 #include "core/log.h"
 #include "core/m2p.h"
@@ -189,6 +190,32 @@ static void fill_p2m(const struct dom0_layout *l, uint64_t nr_pages)
         ((uint64_t *)page_of_pfn(l->p2m_pfn + pfn / 512))[pfn % 512] = p2m[pfn];
 }
 
+/* Where the loader left the screen, as the kernel's console drivers want it. */
+static void fill_screen(dom0_vga_console_info_t *vga, const struct boot_screen *s)
+{
+    if (s->type != SCREEN_PIXELS) {
+        vga->video_type = XEN_VGATYPE_TEXT_MODE_3;
+        vga->u.text_mode_3.font_height = 16;
+        vga->u.text_mode_3.rows = 25;
+        vga->u.text_mode_3.columns = 80;
+        return;
+    }
+    vga->video_type = firmware_efi.version ? XEN_VGATYPE_EFI_LFB : XEN_VGATYPE_VESA_LFB;
+    vga->u.vesa_lfb.width = (uint16_t)s->width;
+    vga->u.vesa_lfb.height = (uint16_t)s->height;
+    vga->u.vesa_lfb.bytes_per_line = (uint16_t)s->pitch;
+    vga->u.vesa_lfb.bits_per_pixel = s->bpp;
+    vga->u.vesa_lfb.lfb_base = (uint32_t)s->base;
+    vga->u.vesa_lfb.ext_lfb_base = (uint32_t)(s->base >> 32);
+    vga->u.vesa_lfb.lfb_size = (uint32_t)(ROUNDUP((uint64_t)s->pitch * s->height, 0x10000) >> 16);
+    vga->u.vesa_lfb.red_pos = s->red_pos;
+    vga->u.vesa_lfb.red_size = s->red_bits;
+    vga->u.vesa_lfb.green_pos = s->green_pos;
+    vga->u.vesa_lfb.green_size = s->green_bits;
+    vga->u.vesa_lfb.blue_pos = s->blue_pos;
+    vga->u.vesa_lfb.blue_size = s->blue_bits;
+}
+
 static void fill_start_info(const struct dom0_layout *l, const struct pv_image *image, const struct dom0_images *images,
                             uint64_t nr_pages)
 {
@@ -215,10 +242,7 @@ static void fill_start_info(const struct dom0_layout *l, const struct pv_image *
         si->flags |= image->mod_start_pfn ? SIF_MOD_START_PFN : 0;
     }
     strlcpy((char *)si->cmd_line, images->cmdline, sizeof(si->cmd_line));
-    vga->video_type = XEN_VGATYPE_TEXT_MODE_3;
-    vga->u.text_mode_3.font_height = 16;
-    vga->u.text_mode_3.rows = 25;
-    vga->u.text_mode_3.columns = 80;
+    fill_screen(vga, images->screen);
     si->console.dom0.info_off = sizeof(*si);
     si->console.dom0.info_size = sizeof(*vga);
 }

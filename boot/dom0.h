@@ -3,6 +3,7 @@
 #ifndef BOOT_DOM0_H
 #define BOOT_DOM0_H
 
+#include "boot/parse/bootinfo.h"
 #include "boot/parse/cmdline.h"
 #include "boot/parse/elf.h"
 
@@ -12,6 +13,7 @@ struct dom0_images {
     const void *initrd;       /* NULL: none */
     size_t initrd_size;
     const char *cmdline;      /* the kernel's */
+    const struct boot_screen *screen;
 };
 
 /* Builds dom0 and sets `dom0`; its vCPUs are paused. Halts with one line naming the reason and the remedy if it can't be. */

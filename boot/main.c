@@ -39,6 +39,7 @@
 #include "x86/panic.h"
 #include "x86/percpu.h"
 #include "x86/power.h"
+#include "x86/screen.h"
 #include "x86/serial.h"
 #include "x86/smp.h"
 #include "x86/traps.h"
@@ -77,7 +78,7 @@ static const void *at(uint64_t maddr, size_t len)
 
 static void read_loader(uint32_t magic, uint64_t maddr)
 {
-    const char *why = "it is neither multiboot 1 nor multiboot 2";
+    const char *why = "it is neither multiboot 1 nor multiboot 2", *why_not;
     int rc = -1;
 
     if (magic == MULTIBOOT1_BOOT_MAGIC)
@@ -85,7 +86,9 @@ static void read_loader(uint32_t magic, uint64_t maddr)
     else if (magic == MULTIBOOT2_BOOT_MAGIC)
         rc = multiboot2_parse(at, maddr, &info, &why);
     if (rc) {
+        (void)cmdline_parse("", &options, NULL, &why_not);
         serial_init(&options);
+        screen_init(&options, &info);
         hv_log(LOG_ERR, "The loader's information can't be read: %s", why);
         stop("No boot information", "load Krypton by multiboot 1 or 2");
     }
@@ -99,6 +102,7 @@ static void read_options(void)
     /* The console first, so that what is wrong with the options can be said there. */
     rc = cmdline_parse(info.cmdline, &options, NULL, &why);
     serial_init(&options);
+    screen_init(&options, &info);
     params_log_levels(&options);
     hv_log(LOG_ERR, "Krypton %s (Xen ABI %u.%u), loaded by %s", identity_version, IDENTITY_MAJOR, IDENTITY_MINOR,
            info.loader[0] ? info.loader : "an unnamed loader");
@@ -238,7 +242,8 @@ static void unpack_dom0_kernel(void)
 
 static void build_dom0(void)
 {
-    struct dom0_images images = { .kernel = kernel.file, .kernel_size = kernel.size, .cmdline = info.module[0].cmdline };
+    struct dom0_images images = { .kernel = kernel.file, .kernel_size = kernel.size, .cmdline = info.module[0].cmdline,
+                                  .screen = &info.screen };
 
     if (info.nr_modules > 1) {
         images.initrd = maddr_va(info.module[1].base);
@@ -289,6 +294,7 @@ static void second_stage(void)
     build_dom0();
     hv_log(LOG_INFO, "%lu MiB are free", frames_free_count() >> 8);
     hv_log(LOG_ERR, "Starting dom0; three times Ctrl-%c switches console input", options.switch_char - 'a' + 'A');
+    screen_give_up();
     vcpu_pause_clear(dom0->vcpu[0], PAUSE_DOWN);
     dom0->ctl_pause_count = 0;
     dom0->was_unpaused = true;
@@ -313,7 +319,7 @@ void boot_main(uint32_t magic, uint64_t info_maddr)
     read_efi();
     read_acpi();
     mm_patch_smap(cpuid(0, 0).eax >= 7 && (cpuid(7, 0).ebx & (1u << 20)) && !cpu_options.no_smap);
-    mm_build(&free_map);
+    mm_build(&free_map, screen_base(), screen_size());
     unpack_dom0_kernel();
     mm_give_free_frames();
     if (kernel.cap)

@@ -11,8 +11,6 @@
 #include "x86/traps.h"
 #include "x86/xpti.h"
 
-/* WB WT UC- UC WC WP UC UC: what PV guests of this ABI find, and derive their cache modes from. */
-#define PAT_LAYOUT 0x0000050100070406ull
 #define PERCPU_RW (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
 
 struct idt_gate { uint16_t off0, sel; uint8_t ist, type; uint16_t off1; uint32_t off2, zero; };

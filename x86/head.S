@@ -33,6 +33,11 @@ mb2_header:
         .long 12
         .long PHYS(start)
         .align 8
+        /* A framebuffer, if there can be one: of any size. Without the tag, GRUB on EFI does not say where one is. */
+        .short 5, 1
+        .long 20
+        .long 0, 0, 0
+        .align 8
         /* Modules page aligned. */
         .short 6, 0
         .long 8

@@ -22,6 +22,7 @@
 #define HV_RW (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_G | PTE_NX)
 #define HV_RO (PTE_P | PTE_A | PTE_G | PTE_NX)
 #define HV_RX (PTE_P | PTE_A | PTE_G)
+#define HV_SCREEN (HV_RW | PTE_PAT) /* PAT_LAYOUT's fifth */
 #define TABLE (PTE_P | PTE_RW | PTE_US | PTE_A)
 
 uint64_t *hv_root;
@@ -229,7 +230,14 @@ static void claim_all_ram(const struct mem_map *whole)
     }
 }
 
-void mm_build(struct mem_map *map)
+/* In small pages: in others, the PAT's bit is where their size's is here. */
+static void map_screen(uint64_t base, uint64_t size)
+{
+    for (uint64_t end = ROUNDUP(base + size, PAGE_SIZE), at = ROUNDDOWN(base, PAGE_SIZE); at < end; at += PAGE_SIZE)
+        map_range(DIRECT_VA + at, at, PAGE_SIZE, HV_SCREEN);
+}
+
+void mm_build(struct mem_map *map, uint64_t screen, uint64_t screen_size)
 {
     static struct mem_map whole;
 
@@ -247,15 +255,22 @@ void mm_build(struct mem_map *map)
             frame_count = MAX(frame_count, (r->base + r->size) >> PAGE_SHIFT);
         }
     }
+    map_screen(screen, screen_size);
     map_image();
     /* The tables of all slots exist from now on: roots are copied by value. */
     for (unsigned s = PT_HV_SLOT_FIRST; s <= PT_HV_SLOT_LAST; s++)
         step(&hv_root[s]);
     write_cr4(read_cr4() | (1u << 7)); /* PGE */
+    wrmsr(MSR_PAT, PAT_LAYOUT);
     tlb_load_root(hv_root_maddr);
     boot_limit = ~0ull;
     build_frame_table(&whole);
     claim_all_ram(&whole);
+}
+
+bool mm_is_built(void)
+{
+    return boot_limit != BOOT_LIMIT;
 }
 
 void mm_release(uint64_t maddr, uint64_t size)

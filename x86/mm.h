@@ -11,11 +11,17 @@
 extern uint64_t *hv_root;
 extern uint64_t hv_root_maddr;
 
+/* WB WT UC- UC WC WP UC UC: what PV guests of this ABI find, and derive their cache modes from. */
+#define PAT_LAYOUT 0x0000050100070406ull
+
 /*
  * Boot, in this order. `map` is normalised; its RAM ranges are what is free (the image and modules are marked HELD), and
- * shrink as memory is taken. mm_build maps everything and loads the new root; afterwards frames_add() what is left.
+ * shrink as memory is taken. mm_build maps everything and loads the new root; afterwards frames_add() what is left. The
+ * device memory [screen, screen + screen_size), no RAM, is mapped write-combining at its maddr_va(); size 0: none.
  */
-void mm_build(struct mem_map *map);
+void mm_build(struct mem_map *map, uint64_t screen, uint64_t screen_size);
+/* Has it? */
+bool mm_is_built(void);
 /* Whole zeroed pages while booting, below 4 GiB until mm_build has run. Panics without memory. */
 void *boot_pages(uint64_t n, uint64_t align);
 /* Memory that boot held (a module, an unpacked kernel) is free RAM from now on. After mm_give_free_frames(). */

@@ -169,8 +169,3 @@ unsigned serial_ports(uint16_t *first)
     *first = line.io;
     return present ? UART_PORTS : 0;
 }
-
-void machine_console_write(const char *s, size_t n)
-{
-    serial_write(s, n);
-}

@@ -55,6 +55,7 @@ struct boot_options {
     unsigned int console;       /* OPTION_CONSOLE_*; default COM1 and VGA */
     char switch_char;           /* Ctrl with this letter, three times, switches input */
     bool input_stays;           /* input is not given to dom0 when it starts */
+    bool vga_keep;              /* the screen is written to while dom0 runs, too */
     struct option_levels loglvl, guest_loglvl;
 
     bool noreboot;

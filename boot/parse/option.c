@@ -158,6 +158,30 @@ int option_console(const char *value, void *field, struct boot_options *o)
     return 0;
 }
 
+/* A list of keep, and of modes, which we do not set. */
+int option_vga(const char *value, void *field, struct boot_options *o)
+{
+    static const char *const modes[] = { "text-", "gfx-", "mode-" };
+    bool keep = false;
+
+    (void)o;
+    while (value) {
+        const char *rest;
+        size_t len = element(value, ',', &rest);
+        bool mode = is(value, len, "current") || is(value, len, "ask");
+
+        for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+            mode |= after(value, modes[i]) != NULL;
+        if (is(value, len, "keep"))
+            keep = true;
+        else if (!mode)
+            return -EINVAL;
+        value = rest;
+    }
+    *(bool *)field = keep;
+    return 0;
+}
+
 /* <baud>[/<base baud>] or auto */
 static int serial_baud(const char *text, size_t len, struct option_serial *s)
 {

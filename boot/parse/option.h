@@ -16,6 +16,7 @@ int option_bool(const char *value, void *field, struct boot_options *o);    /* b
 int option_choice(const char *value, void *field, struct boot_options *o);  /* enum option_choice */
 int option_number(const char *value, void *field, struct boot_options *o);  /* unsigned int, not 0 */
 int option_memory(const char *value, void *field, struct boot_options *o);  /* uint64_t bytes, not 0 */
+int option_vga(const char *value, void *field, struct boot_options *o);     /* bool: keep */
 int option_levels(const char *value, void *field, struct boot_options *o);  /* struct option_levels */
 int option_serial(const char *value, void *field, struct boot_options *o);  /* struct option_serial */
 int option_console(const char *value, void *field, struct boot_options *o); /* unsigned int */

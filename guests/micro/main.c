@@ -170,6 +170,9 @@ static void finish(void)
 {
     unsigned int reason = is_dom0() ? SHUTDOWN_reboot : SHUTDOWN_poweroff;
 
+    if (option_is("end", "none"))
+        for (;;)
+            hypercall(__HYPERVISOR_sched_op, SCHEDOP_block, 0);
     if (option_is("end", "poweroff"))
         reason = SHUTDOWN_poweroff;
     else if (option_is("end", "reboot"))

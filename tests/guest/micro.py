@@ -10,6 +10,7 @@ import pathlib
 import re
 import select
 import shutil
+import socket
 import subprocess
 import time
 
@@ -23,6 +24,7 @@ CPU = "EPYC,-smap,-monitor"
 CPU_INTEL = "Haswell-noTSX,-smap,-monitor"
 COMMAND_LINE = "console=com1 com1=115200,8n1 dom0_mem=64M,max:64M loglvl=all guest_loglvl=all"
 LIMIT = 180
+OVMF = "/usr/share/OVMF"
 
 # What the guest's own guest says comes with "domU " before it.
 OK = re.compile(r"^(domU )?ok \d+ (\S+)")
@@ -33,6 +35,37 @@ CASE = re.compile(r"^(domU )?case (\S+) (\S+) (passed|failed)$")
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed")
 # The end of the hypervisor itself, which no guest may cause.
 HYPERVISOR_DEAD = re.compile(r"\*\*\* panic|Panic on CPU|FATAL (TRAP|PAGE FAULT)|Xen BUG at|Assertion .* failed")
+
+
+class Monitor:
+    """QEMU's monitor on a socket, for then=; options are QEMU's."""
+
+    def __init__(self, path):
+        self.path = path
+        self.options = ["-monitor", f"unix:{path},server=on,wait=off"]
+
+    def run(self, command):
+        """Gives what it answers."""
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(LIMIT)
+            link.connect(str(self.path))
+            answer = link.recv(65536)
+            link.sendall(command.encode() + b"\n")
+            while answer.count(b"(qemu) ") < 2:
+                answer += link.recv(65536)
+        return answer.decode(errors="replace")
+
+    def memory(self, address, size, file):
+        """What is in the machine's memory. file: where it may be put."""
+        self.run(f"pmemsave {address:#x} {size} \"{file}\"")
+        return file.read_bytes()
+
+    def screen(self, file):
+        """Width, height and pixels, three bytes each. file: where they may be put."""
+        self.run(f"screendump \"{file}\"")
+        kind, width, height, _, pixels = file.read_bytes().split(maxsplit=4)
+        assert kind == b"P6"
+        return int(width), int(height), pixels
 
 
 class Boot:
@@ -87,8 +120,15 @@ def qemu(*options, cpu=CPU, cpus=1, memory=512):
             "-display", "none", "-nodefaults", "-serial", "stdio", "-no-reboot", *options]
 
 
-def watch(command, until=None, limit=LIMIT):
-    """One machine from power on to its end, or to a line matching `until`; then it is ended. Gives a Boot."""
+def efi():
+    """QEMU's options for a machine whose firmware is EFI; what it writes to its variables is lost."""
+    return ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd",
+            "-drive", f"if=pflash,unit=1,format=raw,snapshot=on,file={OVMF}/OVMF_VARS_4M.fd"]
+
+
+def watch(command, until=None, limit=LIMIT, then=None):
+    """One machine from power on to its end, or to a line matching `until`; then it is ended, after `then` was called if it is
+    given. Gives a Boot."""
     machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     text, end = b"", time.monotonic() + limit
     try:
@@ -101,6 +141,8 @@ def watch(command, until=None, limit=LIMIT):
                 break
             text += data
             if until and re.search(until.encode(), text):
+                if then:
+                    then()
                 break
             if HYPERVISOR_DEAD.search(text[-8192:].decode(errors="replace")):
                 end = min(end, time.monotonic() + 2)    # the rest of its message

@@ -40,19 +40,28 @@ def test_boot(machine, machine_type, cpus, memory, root):
     check_dom0(m)
 
 
+def check_screen(m, driver):
+    """dom0 has taken over the framebuffer that the hypervisor wrote to, with its drawing on it, and writes there."""
+    assert m.out("cat /sys/class/graphics/fb0/name") == driver
+    m.run("grep -q 'The screen is dom0' <<< \"$(xl dmesg)\"")
+    m.run("dd if=/dev/urandom of=/run/pixels bs=4096 count=16 && cat /run/pixels >/dev/fb0 && cmp -n 65536 /run/pixels /dev/fb0")
+
+
 def test_boot_grub_multiboot2(machine, tmp_path):
-    m = machine()
+    m = machine(options="console=com1,vga")
     m.iso = build_iso(tmp_path / "boot.iso", m)
     m.boot()
     check_dom0(m)
+    check_screen(m, "VESA VGA")
 
 
 def test_boot_efi(machine, tmp_path):
     """The same CD on a machine with EFI, whose variables dom0 reads and writes."""
-    m = machine(machine="q35", efi=True)
+    m = machine(machine="q35", efi=True, options="console=com1,vga")
     m.iso = build_iso(tmp_path / "boot.iso", m)
     m.boot()
     check_dom0(m)
+    check_screen(m, "EFI VGA")
     use_efi(m)
 
 

@@ -225,6 +225,17 @@ static void consoles_and_levels(void **state)
     says("console=tty0", "not a value");
     says("console=com1X", "not a value");
     says("console=com1,", "not a value");
+    assert_false(o.vga_keep);
+    quiet("vga=keep");
+    assert_true(o.vga_keep);
+    quiet("vga=gfx-1024x768x32,keep");
+    assert_true(o.vga_keep);
+    quiet("vga=keep vga=text-80x25");
+    assert_false(o.vga_keep);
+    says("vga=keep vga=keeps", "not a value");
+    assert_true(o.vga_keep);
+    says("vga=keep,", "not a value");
+    says("vga", "not a value");
     quiet("loglvl=error/debug guest_loglvl=none");
     assert_int_equal(o.loglvl.always, OPTION_LOG_ERROR);
     assert_int_equal(o.loglvl.limited, OPTION_LOG_DEBUG);
