@@ -94,9 +94,10 @@ hostile:
 	@KRYPTON_HV=$(HV) /usr/bin/python3 -B tests/guest/test_hostile.py $(SECONDS) $(or $(SEED),$$(date +%s)) $(CPUS)
 
 # All hostile cases on 1, 2 and 4 CPUs: half an hour.
+HOSTILE_CPUS ?= 1 2 4
 hostile-cases:
 	@$(MAKE) --no-print-directory all micro
-	@HOSTILE_CPUS="1 2 4" $(PYTEST) -s tests/guest/test_hostile.py
+	@HOSTILE_CPUS="$(HOSTILE_CPUS)" $(PYTEST) -s tests/guest/test_hostile.py
 
 # Entry paths on a processor that faults where QEMU's does not.
 bochs:

@@ -9,6 +9,8 @@
 #   make lint          static checks, and the line between the core and the machine
 #   make coverage      the unit tests once more: which lines and branches do they run? build/coverage/uncovered lists the others
 #   make seeded        do the tests find bugs? tests/seeded/*.patch, each put into a copy of the tree (BUGS='01 02': some)
+#   make figures       what the rungs came to, in figures: unit tests, coverage, models, fuzzers, hostile cases, soaks (NIGHT=1:
+#                      those that take long too, and longer bounds; RUNGS='unit fuzz': some)
 #   make fuzz          every tests/fuzz/fuzz_*.c for FUZZ_SECONDS
 
 FUZZ_SECONDS ?= 10
@@ -17,7 +19,7 @@ CLANG ?= clang-14
 # What a fuzzer has to replay in `make unit`.
 REPLAYS := $(patsubst tests/fuzz/corpus/%,%,$(wildcard tests/fuzz/corpus/fuzz_*))
 
-.PHONY: unit small-scope tsan msan coverage model seeded clang-build lint fuzz
+.PHONY: unit small-scope tsan msan coverage model seeded figures clang-build lint fuzz
 
 # ---- Unit tests ----
 
@@ -74,6 +76,10 @@ model:
 
 seeded:
 	@nice tests/seeded/run $(OUT)/seeded $(BUGS)
+
+# What they need of machines is built by `make check`.
+figures:
+	@tests/figures $(OUT)/figures $(if $(NIGHT),--night) $(RUNGS)
 
 $(REPLAYS:%=$(OUT)/unit/replay_%): $(OUT)/unit/replay_%: $(OUT)/hosted/tests/fuzz/%.o tests/fuzz/replay.c $(HOSTED_LIB)
 	@echo "  LD      $@"
