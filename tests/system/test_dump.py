@@ -13,6 +13,7 @@ from machine import GUEST, LOGS, sparse_disk
 
 DISK = LOGS / "dump.disk"       # how a core file gets out of the machine
 MACHINE = {"memory": 3072, "dom0_memory": 768, "disks": [("shared", DISK)]}
+DUMPS = "/var/lib/xen/dump"
 SYMBOLS = ("linux_banner", "page_offset_base", "init_task", "saved_command_line")
 
 
@@ -25,7 +26,7 @@ def disk():
 
 def fetch(dom0, path):
     """The core file at a path in dom0, which is removed there."""
-    dom0.run(f"dd if={path} of=/dev/vdb bs=1M conv=fsync 2>/dev/null && rm {path}", timeout=GUEST)
+    dom0.run(f"dd of=/dev/vdb bs=1M conv=fsync 2>/dev/null < {path} && rm {path}", timeout=GUEST)
     return Dump(DISK)
 
 
@@ -89,3 +90,22 @@ def test_live(dom0):
     shown = subprocess.run(["readelf", "-W", "-h", "-S", DISK], capture_output=True, text=True, check=True)
     assert not shown.stderr
     assert "CORE (Core file)" in shown.stdout and ".xen_p2m" in shown.stdout
+
+
+@pytest.mark.parametrize("action", ["coredump-destroy", "coredump-restart"])
+def test_crashed(dom0, action):
+    """The core file of one that crashed has its last message; with -restart the guest is there anew."""
+    dom0.run(f"mkdir -p {DUMPS}; rm -f {DUMPS}/*")
+    guest = dom0.guest("dying", memory=128, vcpus=2, on_crash=action).boot()
+    address, kernel, pattern = symbols(guest), guest.out("cat /proc/version"), plant(guest)
+    guest.run("echo 1 > /proc/sys/kernel/sysrq")
+    dom0.run("xl sysrq dying c")
+    if action.endswith("restart"):
+        dom0.wait(f"[ $(grep -c 'guest ready' {guest.log}) -ge 2 ]", GUEST, "another life of the guest")
+        guest.destroy()
+    else:
+        guest.gone(GUEST)
+    assert dom0.out(f"ls {DUMPS} | wc -l") == "1"
+    core = fetch(dom0, f"{DUMPS}/*dying*")
+    shows(core, kernel, address, pattern, 128)
+    assert core.data.find(b"sysrq: Trigger a crash") > 0
