@@ -50,10 +50,14 @@
         jne     \others
 .endm
 
+/* None waits, or the guest has them masked. */
 .macro NO_EVENT others
         mov     VCPU_info(%rsi), %rax
         cmpb    $0, INFO_pending(%rax)
-        jne     \others
+        je      9f
+        cmpb    $0, INFO_mask(%rax)
+        je      \others
+9:
 .endm
 
 /* Begins a record of the flight recorder, as trace() does: rcx = the record, whose words are still to be written. */
