@@ -57,7 +57,7 @@ $(OUT)/image/abi/version.o: IMAGE_CFLAGS += -DKRYPTON_VERSION='"$(VERSION)"'
 
 $(OUT)/krypton-syms: $(IMAGE_OBJ) x86/image.lds
 	@echo "  LD      $@"
-	@$(CC) -nostdlib -static -Wl,--build-id=sha1 -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments \
+	@$(CC) -nostdlib -static -Wl,--build-id=sha1 -Wl,-z,noexecstack -Wl,-z,max-page-size=16384 -Wl,--no-warn-rwx-segments \
 		-Wl,-T,x86/image.lds -o $@ $(IMAGE_OBJ) -Wl,--start-group $(UNPACK_LIBS) -Wl,--end-group
 
 $(OUT)/krypton: $(OUT)/krypton-syms

@@ -45,6 +45,8 @@
 #include "x86/traps.h"
 #include "x86/xpti.h"
 
+#include <xen/arch-x86/hvm/start_info.h>
+
 #define FIRST_TABLES_END (4ull << 30)
 #define LOW_END (1ul << 20)
 
@@ -78,19 +80,21 @@ static const void *at(uint64_t maddr, size_t len)
 
 static void read_loader(uint32_t magic, uint64_t maddr)
 {
-    const char *why = "it is neither multiboot 1 nor multiboot 2", *why_not;
+    const char *why = "it is neither multiboot 1, multiboot 2 nor PVH", *why_not;
     int rc = -1;
 
     if (magic == MULTIBOOT1_BOOT_MAGIC)
         rc = multiboot1_parse(at, maddr, &info, &why);
     else if (magic == MULTIBOOT2_BOOT_MAGIC)
         rc = multiboot2_parse(at, maddr, &info, &why);
+    else if (magic == XEN_HVM_START_MAGIC_VALUE)
+        rc = pvh_parse(at, maddr, &info, &why);
     if (rc) {
         (void)cmdline_parse("", &options, NULL, &why_not);
         serial_init(&options);
         screen_init(&options, &info);
         hv_log(LOG_ERR, "The loader's information can't be read: %s", why);
-        stop("No boot information", "load Krypton by multiboot 1 or 2");
+        stop("No boot information", "load Krypton by multiboot 1 or 2, or by PVH");
     }
 }
 

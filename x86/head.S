@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where the loader jumps to: multiboot 1 and 2 headers, then from 32-bit protected mode to 64-bit code at the link address.
+ * Where the loader jumps to: multiboot 1 and 2 headers, a PVH note; then from 32-bit protected mode to 64-bit code at the
+ * link address.
  * In: eax = loader's magic, ebx = its information, paging off. Out: boot_main(magic, info) on the boot stack.
  *
  * The first page tables map the low 4 GiB by 2 MiB pages at three places: at 0 (until paging has been entered), in the
  * direct map, and the first of them at IMAGE_VA. x86/mm.c replaces them.
  */
 #include "x86/layout.h"
+
+#include <xen/elfnote.h>
+
+#define PVH_MAGIC 0x336ec578    /* <xen/arch-x86/hvm/start_info.h>, whose structures are not for assembly */
 
 #define PHYS(sym) ((sym) - 0xffff820000000000)
 
@@ -46,6 +51,17 @@ mb2_header:
         .long 8
 mb2_end:
 
+        /* Says where loaders of the PVH boot ABI enter; they have the start information in ebx, and nothing in eax. */
+        .section .note.Xen, "a", @note
+        .align  4
+        .long   2f - 1f, 4f - 3f, XEN_ELFNOTE_PHYS32_ENTRY
+1:      .asciz  "Xen"
+2:      .align  4
+3:      .quad   PHYS(start_pvh)
+4:      .previous
+
+start_pvh:
+        mov     $PVH_MAGIC, %eax
         .globl start
 start:
         cli

@@ -3,6 +3,7 @@
  * What all loaders' parsers need; see boot/parse/bootinfo.h.
  */
 #include "boot/parse/bootinfo.h"
+#include "lib/errno.h"
 #include "lib/string.h"
 
 /* Take the first word of @line, and the blanks around it, off. */
@@ -27,6 +28,21 @@ void boot_arguments(char *line, const char *loader)
 
     if (strncmp(loader, "GRUB ", 5) != 0 || stands_in)
         drop_word(line);
+}
+
+int boot_text(boot_at_t at, uint64_t maddr, char *dst, size_t room)
+{
+    for (size_t n = 0; n + 1 < room; n++) {
+        const char *c = at(maddr + n, 1);
+
+        if (!c)
+            return -EINVAL;
+        dst[n] = *c;
+        if (!*c)
+            return 0;
+    }
+    dst[room - 1] = '\0';
+    return 0;
 }
 
 void boot_screen_colors(struct boot_screen *s, const uint8_t colors[6])

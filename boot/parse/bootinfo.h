@@ -19,6 +19,7 @@
 enum boot_protocol {
     BOOT_MULTIBOOT1 = 1,
     BOOT_MULTIBOOT2 = 2,
+    BOOT_PVH = 3,
 };
 
 struct boot_module {
@@ -75,12 +76,16 @@ typedef const void *(*boot_at_t)(uint64_t maddr, size_t len);
  */
 int multiboot1_parse(boot_at_t at, uint64_t maddr, struct boot_info *info, const char **why);
 int multiboot2_parse(boot_at_t at, uint64_t maddr, struct boot_info *info, const char **why);
+int pvh_parse(boot_at_t at, uint64_t maddr, struct boot_info *info, const char **why);
 
 /*
  * The arguments in @line as the loader gave it: most loaders put the file's name in front; GRUB 2 does not,
  * and its scripts put the word "placeholder" where the name was. @loader is boot_info's. Works in place.
  */
 void boot_arguments(char *line, const char *loader);
+
+/* Copies the text at @maddr, which ends at a NUL, cut to @room > 0 bytes; -EINVAL if it runs out of memory that can be read. */
+int boot_text(boot_at_t at, uint64_t maddr, char *dst, size_t room);
 
 /* Position and width of red, green and blue, in the order of both multiboot versions. */
 void boot_screen_colors(struct boot_screen *s, const uint8_t colors[6]);

@@ -7,22 +7,6 @@
 #include "boot/parse/multiboot.h"
 #include "lib/errno.h"
 
-/* Copy the text at @maddr into @dst, cut to @room; -EINVAL if it runs out of memory that can be read. */
-static int read_text(boot_at_t at, uint64_t maddr, char *dst, size_t room)
-{
-    for (size_t n = 0; n + 1 < room; n++) {
-        const char *c = at(maddr + n, 1);
-
-        if (!c)
-            return -EINVAL;
-        dst[n] = *c;
-        if (!*c)
-            return 0;
-    }
-    dst[room - 1] = '\0';
-    return 0;
-}
-
 static int read_map(boot_at_t at, const struct mb1_info *mb, struct boot_info *info, const char **why)
 {
     const void *data = at(mb->map, mb->map_size);
@@ -79,7 +63,7 @@ static int read_module(boot_at_t at, const void *entry, struct boot_info *info, 
     if (m.end < m.start)
         return -EINVAL;
     *why = "multiboot: a module's string is not in memory";
-    if (m.string && read_text(at, m.string, to->cmdline, sizeof(to->cmdline)))
+    if (m.string && boot_text(at, m.string, to->cmdline, sizeof(to->cmdline)))
         return -EINVAL;
     boot_arguments(to->cmdline, info->loader);
     to->base = m.start;
@@ -137,10 +121,10 @@ int multiboot1_parse(boot_at_t at, uint64_t maddr, struct boot_info *info, const
     memcpy(&mb, data, sizeof(mb));
 
     *why = "multiboot: the loader's name is not in memory";
-    if ((mb.flags & MB1_LOADER) && read_text(at, mb.loader, info->loader, sizeof(info->loader)))
+    if ((mb.flags & MB1_LOADER) && boot_text(at, mb.loader, info->loader, sizeof(info->loader)))
         return -EINVAL;
     *why = "multiboot: the command line is not in memory";
-    if ((mb.flags & MB1_CMDLINE) && read_text(at, mb.cmdline, info->cmdline, sizeof(info->cmdline)))
+    if ((mb.flags & MB1_CMDLINE) && boot_text(at, mb.cmdline, info->cmdline, sizeof(info->cmdline)))
         return -EINVAL;
     boot_arguments(info->cmdline, info->loader);
 

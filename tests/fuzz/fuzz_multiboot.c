@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Bytes as the memory that a loader left: its information at the start, whatever that points to behind it.
- * The first byte chooses the protocol. An EFI system table that it names is read, too.
+ * The first byte chooses the protocol, multiboot 1 or 2 or PVH. An EFI system table that it names is read, too.
  */
 #include <stdlib.h>
 
@@ -59,7 +59,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memory = data + 1;
     memory_size = size - 1;
-    err = data[0] & 1 ? multiboot2_parse(at, BASE, &info, &why) : multiboot1_parse(at, BASE, &info, &why);
+    if (data[0] & 2)
+        err = pvh_parse(at, BASE, &info, &why);
+    else
+        err = data[0] & 1 ? multiboot2_parse(at, BASE, &info, &why) : multiboot1_parse(at, BASE, &info, &why);
     if (err == 0) {
         check(&info);
         err = efi_parse(at, info.efi_system_table, &efi, &why);
