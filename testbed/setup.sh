@@ -7,7 +7,7 @@
 
 PACKAGES=(
     # to build
-    gcc clang make binutils libc6-dev libxen-dev
+    gcc clang make binutils libc6-dev libxen-dev gnu-efi
     # hosted tests: the runner, real encoders for the decompressors, static analysis
     libcmocka-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev xz-utils zstd lz4 bzip2
     cppcheck clang-tidy libclang-rt-14-dev libxenmisc4.17 spin
@@ -15,7 +15,7 @@ PACKAGES=(
     mmdebstrap cpio e2fsprogs kmod gzip busybox-static debian-archive-keyring ca-certificates
     xorriso grub-pc-bin grub-efi-amd64-bin grub-common mtools
     # whole-machine tests
-    qemu-system-x86 seabios ovmf python3 python3-pytest python3-pytest-xdist python3-pexpect
+    qemu-system-x86 seabios ovmf dosfstools sbsigntool openssl python3 python3-pytest python3-pytest-xdist python3-pexpect
     "$@"
 )
 

@@ -97,7 +97,7 @@ clang-build:
 # and it does not see that statements which look alike need not be equal.
 CPPCHECK := cppcheck -q -j2 --std=c11 --error-exitcode=1 -I. -Ix86/inline -D__XEN_TOOLS__ --enable=warning,portability --inline-suppr \
 	--suppress=comparePointers --suppress=internalAstError --suppress=identicalConditionAfterEarlyExit
-LINT_SRC := $(IMAGE_SRC) $(HOST_SRC)
+LINT_SRC := $(IMAGE_SRC) $(HOST_SRC) $(wildcard efi/*.c)
 TIDY = xargs -P2 -n8 sh -c 'clang-tidy-14 --quiet "$$@" -- $(CORE_CFLAGS) -I$(1)/inline -ffreestanding -DKRYPTON_VERSION=\"lint\" 2>/dev/null' tidy
 
 lint:
@@ -108,6 +108,7 @@ lint:
 	@echo "  TIDY    $(words $(LINT_SRC)) files"
 	@echo $(IMAGE_SRC) | $(call TIDY,x86)
 	@echo $(HOST_SRC) | $(call TIDY,host)
+	@echo $(wildcard efi/*.c) | $(call TIDY,$(EFI_INCLUDES) -Ix86)
 
 # ---- Fuzzing ----
 
