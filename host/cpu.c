@@ -77,7 +77,14 @@ void host_start(unsigned cpus, uint64_t ram_frames)
     host_cpus_init(cpus);
 }
 
-struct pcpu *machine_pcpu(void) { return &cpu_of[host_cpu].core; }
+void (*host_point)(void);
+struct pcpu *machine_pcpu(void)
+{
+    if (host_point)
+        host_point();
+    return &cpu_of[host_cpu].core;
+}
+
 void (*host_relax)(void);
 void machine_relax(void)
 {

@@ -28,6 +28,8 @@ void host_run(struct vcpu *v);
 /* machine_kick() calls, by CPU. */
 extern _Atomic unsigned host_kicks[MAX_CPUS];
 
+/* Called whenever the core asks which CPU it is on, as each taking and giving back of a lock does: another's turn may come. */
+extern void (*host_point)(void);
 /* Called while a CPU waits for another, in a process of one thread: what the other does. */
 extern void (*host_relax)(void);
 /* Called when interrupts are let in while something long goes on. */

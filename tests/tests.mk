@@ -2,6 +2,7 @@
 #   make unit          every tests/unit/test_*.c, under the address and undefined-behaviour sanitizers
 #   make unit-NAME     one of them
 #   make small-scope   test_small_scope with sequences of four: some minutes
+#   make schedules     test_schedules with atomic operations as points too, in both worlds, and two changes of turn (PREEMPTIONS=1: one)
 #   make tsan          tests with threads, under the thread sanitizer
 #   make msan          unit tests and the corpora under the memory sanitizer: what guests get is initialised
 #   make model         tests/model/*.pml, exhaustively, with Spin
@@ -19,7 +20,7 @@ CLANG ?= clang-14
 # What a fuzzer has to replay in `make unit`.
 REPLAYS := $(patsubst tests/fuzz/corpus/%,%,$(wildcard tests/fuzz/corpus/fuzz_*))
 
-.PHONY: unit small-scope tsan msan coverage model seeded figures clang-build lint fuzz
+.PHONY: unit small-scope schedules tsan msan coverage model seeded figures clang-build lint fuzz
 
 # ---- Unit tests ----
 
@@ -49,8 +50,21 @@ $(UNIT_TESTS:%=$(OUT)/unit/%): $(OUT)/unit/%: $(OUT)/hosted/tests/unit/%.o $(HOS
 small-scope: $(OUT)/unit/test_small_scope
 	@SMALL_SCOPE_DEPTH=4 $(HOSTED_ENV) $<
 
+# The core is watched as for the thread sanitizer, but what it calls is tests/unit/points.c. The pretended machine is not: it has
+# locks that nobody else may wait for.
+PREEMPTIONS ?= 2
+schedules:
+	@$(MAKE) --no-print-directory OUT=$(OUT)/schedules WATCH='-O2 -fsanitize=thread' UNWATCHED='$(HOST_SRC:%.c=%.o) tests/unit/test_schedules.o' \
+		UNIT_LIBS_test_schedules='$(OUT)/schedules/points.o -fno-sanitize=thread' $(OUT)/schedules/points.o $(OUT)/schedules/unit/test_schedules
+	@SCHEDULE_WORLDS=2 SCHEDULE_PREEMPTIONS=$(PREEMPTIONS) $(OUT)/schedules/unit/test_schedules
+
+$(UNWATCHED:%=$(OUT)/hosted/%): HOSTED_CFLAGS := $(filter-out -fsanitize=thread,$(HOSTED_CFLAGS))
+$(OUT)/points.o: tests/unit/points.c host/host.h
+	@mkdir -p $(@D)
+	@$(CC) $(filter-out -fsanitize=thread,$(HOSTED_CFLAGS)) -c -o $@ $<
+
 # Without what takes long and goes through the same lines as the others, and what calls libraries that are not watched.
-COVERED := $(filter-out test_preempt test_small_scope test_parse_unpack,$(UNIT_TESTS))
+COVERED := $(filter-out test_preempt test_schedules test_small_scope test_parse_unpack,$(UNIT_TESTS))
 
 # The other sanitizers need clang, and a directory each. In one program they do not go together.
 THREADED := $(shell grep -l pthread_create tests/unit/test_*.c | sed 's,.*/,,; s,\.c,,')
