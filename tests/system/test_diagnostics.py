@@ -168,9 +168,22 @@ def test_lsevtchn(dom0, guest):
     assert re.search(r"^ *\d+: VCPU 1: IPI", ports, re.M)
 
 
-def test_xen_diag(dom0, guest):
-    ident = dom0.domains()["g"][0]
-    assert re.match(rf"domid={ident}: nr_frames=\d+, max_nr_frames=\d+", dom0.out(f"xen-diag gnttab_query_size {ident}"))
+def test_xen_diag(dom0):
+    """A guest's grant table is as large as its configuration lets it be, and grows with what the guest grants."""
+    guest = dom0.guest("own", max_grant_frames=48).boot()
+    ident = dom0.domains()["own"][0]
+
+    def frames():
+        return tuple(map(int, re.fullmatch(rf"domid={ident}: nr_frames=(\d+), max_nr_frames=(\d+)",
+                                           dom0.out(f"xen-diag gnttab_query_size {ident}")).groups()))
+
+    before, most = frames()
+    assert most == 48
+    for number in range(4):
+        dom0.run("xl network-attach own bridge=xenbr0")
+        guest.run(f"n=0; until [ -e /sys/class/net/eth{number} ]; do n=$((n+1)); [ $n -lt 60 ] || break; sleep 1; done; "
+                  f"ip link set eth{number} up")
+    assert before < frames()[0] <= most
     assert dom0.run("xen-diag gnttab_query_size 77", check=False).status != 0
 
 
