@@ -64,13 +64,10 @@ check-quick: setup
 	@testbed/build-dom0
 	@$(PYTEST) $(QUICK)
 
-# Nobody has seen this one pass in its present form.
-UNSEEN := --deselect tests/system/test_migrate.py::test_receiver_killed
-
 # The tests of whole machines alone, on what is built; two machines at a time, each with the tests of one file.
 # Those that take two machines each, or long, have targets of their own.
 system:
-	@$(PYTEST) -n 2 --dist loadfile $(TESTS) $(addprefix --ignore=,$(TWO_HOSTS) $(FAULTY) $(FRONTENDS) $(LIBVIRT) $(PACKAGE)) $(UNSEEN)
+	@$(PYTEST) -n 2 --dist loadfile $(TESTS) $(addprefix --ignore=,$(TWO_HOSTS) $(FAULTY) $(FRONTENDS) $(LIBVIRT) $(PACKAGE))
 
 TWO_HOSTS := tests/system/test_two_hosts.py tests/system/test_cross_restore.py
 FAULTY    := tests/system/test_stream_faults.py
