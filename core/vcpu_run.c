@@ -169,17 +169,21 @@ static void unblock(struct vcpu *v)
     vcpu_pause_clear(v, PAUSE_BLOCKED);
 }
 
-void vcpu_kick(struct vcpu *v)
+/* Another CPU that v runs on goes through its exit path. */
+static void kick_running(struct vcpu *v)
 {
-    int cpu;
+    int cpu = atomic_load(&v->running_on);
 
-    if (atomic_load(&v->pause) & PAUSE_BLOCKED) {
-        unblock(v);
-        return;
-    }
-    cpu = atomic_load(&v->running_on);
     if (cpu != -1 && (unsigned)cpu != this_pcpu()->id)
         pcpu_raise((unsigned)cpu, WORK_IRQ);
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+    if (atomic_load(&v->pause) & PAUSE_BLOCKED)
+        unblock(v);
+    else
+        kick_running(v);
 }
 
 void vcpu_notify(struct vcpu *v)
@@ -187,9 +191,14 @@ void vcpu_notify(struct vcpu *v)
     struct vcpu_info *info = __atomic_load_n(&v->info, __ATOMIC_ACQUIRE);
 
     __atomic_store_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
-    /* Who blocks has its events open; who polls with them masked waits for its ports only. */
+    /*
+     * Who blocks has its events open; who polls with them masked waits for its ports only. A guest that unmasks looks next at
+     * what is pending, but its CPU may look first: as long as it runs, a mask that is set says nothing.
+     */
     if (events_open(v))
         vcpu_kick(v);
+    else
+        kick_running(v);
 }
 
 /* ---- Waiting ---- */

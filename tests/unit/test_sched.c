@@ -398,6 +398,28 @@ static void an_event_that_came_before_is_not_slept_over(void **state)
     sim_end();
 }
 
+/* What a sender reads of the mask may be older than the guest's look at what is pending. */
+static void a_vcpu_that_runs_is_told_of_an_event_that_it_masks(void **state)
+{
+    struct guest *g;
+    struct vcpu *v;
+
+    sim_start(2);
+    g = guest_new(1, 256, 0);
+    v = &g->v[0];
+    guest_up(g, 0, 0);
+    sim_run(MS(1));
+    v->info->evtchn_upcall_mask = 1;
+    fake_cpu = (unsigned)v->running_on;
+    vcpu_notify(v);
+    assert_int_equal(fake_pcpu[v->running_on].work & WORK_IRQ, 0); /* it looks on its way out */
+    fake_cpu = !v->running_on;
+    vcpu_notify(v);
+    assert_int_equal(fake_pcpu[v->running_on].work & WORK_IRQ, WORK_IRQ);
+    fake_cpu = 0;
+    sim_end();
+}
+
 static void among_many_everyone_runs_often(void **state)
 {
     struct guest *g[20];
@@ -930,6 +952,7 @@ int main(void)
         cmocka_unit_test(who_sleeps_much_runs_soon_after_it_wakes),
         cmocka_unit_test(a_long_sleep_is_not_saved_up),
         cmocka_unit_test(an_event_that_came_before_is_not_slept_over),
+        cmocka_unit_test(a_vcpu_that_runs_is_told_of_an_event_that_it_masks),
         cmocka_unit_test(among_many_everyone_runs_often),
         cmocka_unit_test(affinity_is_kept),
         cmocka_unit_test(soft_affinity_is_a_wish),
