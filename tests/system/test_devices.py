@@ -64,6 +64,21 @@ def test_disk_attach_detach(dom0):
     dom0.run("rm /disks/extra.img")
 
 
+def test_mounted_disk_detached(dom0):
+    """To the guest the disk is pulled out: writes fail, what was written before is there, all else goes on."""
+    dom0.run("truncate -s 16M /disks/busy.img && mkfs.ext4 -q /disks/busy.img")
+    guest = dom0.guest("g", disk=["format=raw,vdev=xvdb,access=rw,target=/disks/busy.img"]).boot()
+    guest.run("mount /dev/xvdb /mnt && echo before > /mnt/file && sync")
+    dom0.run("xl block-detach g xvdb")
+    guest.run(IN_GUEST.format("[ ! -e /dev/xvdb ]"), timeout=COMMAND * 3)
+    assert guest.run("dd if=/dev/zero of=/mnt/more bs=4k count=1 conv=fsync", check=False).status != 0
+    assert guest.out("umount /mnt; echo $((6 * 7))").endswith("42")
+    dom0.wait("! losetup -a | grep -q busy.img", 60, "the loop device gone")
+    assert dom0.out("xl block-list g | wc -l") == "1"
+    assert dom0.out("debugfs -R 'cat file' /disks/busy.img 2>/dev/null") == "before"
+    dom0.run("rm /disks/busy.img")
+
+
 @pytest.fixture
 def pair(dom0):
     """Two guests on the bridge, at 10.1.0.2 and 10.1.0.3."""

@@ -247,6 +247,14 @@ def test_mem_set_dom0(dom0):
     dom0.baseline = dom0.free_memory()
 
 
+def test_mem_set_dom0_too_small(dom0):
+    """The tool refuses a target that dom0 could not live with. (Of a guest it asks anything; Linux then kills processes.)"""
+    result = dom0.run("xl mem-set 0 64 2>&1", check=False)
+    assert result.status != 0 and "below the minimum" in result.output
+    assert dom0.domains()["Domain-0"][1] == str(dom0.dom0_memory)
+    assert dom0.out(f"cat {BALLOON}/target_kb") == str(dom0.dom0_memory << 10)
+
+
 def test_low_memory(dom0):
     """When memory is short the hypervisor tells xen-lowmemd, once. (It takes nothing of a dom0 of less than 1 GiB.)"""
     dom0.run(f"(stdbuf -oL {TOOLS}/xen-lowmemd > /run/lowmemd 2>&1 &)")
