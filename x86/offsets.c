@@ -15,7 +15,7 @@
 #define OFFSET(name, type, member) DEFINE(name, offsetof(type, member))
 
 /* For x86/short.S. */
-static inline __attribute__((always_inline)) void short_ways(void)
+static inline __attribute__((always_inline)) void short_cpu(void)
 {
     OFFSET(REGS_r8, struct cpu_regs, r8);
     OFFSET(REGS_rax, struct cpu_regs, rax);
@@ -40,7 +40,10 @@ static inline __attribute__((always_inline)) void short_ways(void)
     DEFINE(PERF_UPCALLS, PERF_UPCALLS);
     DEFINE(PERF_PAGE_FAULTS, PERF_PAGE_FAULTS);
     DEFINE(PERF_FLUSHES, PERF_FLUSHES);
+}
 
+static inline __attribute__((always_inline)) void short_vcpu(void)
+{
     OFFSET(VCPU_domain, struct vcpu, domain);
     OFFSET(VCPU_who, struct vcpu, who);
     OFFSET(VCPU_pause, struct vcpu, pause);
@@ -78,7 +81,10 @@ static inline __attribute__((always_inline)) void short_ways(void)
     OFFSET(DOMAIN_dirty, struct domain, dirty);
     OFFSET(DOMAIN_vm_assist, struct domain, vm_assist);
     DEFINE(VM_ASSIST_IOPL, 1u << VMASST_TYPE_architectural_iopl);
+}
 
+static inline __attribute__((always_inline)) void short_record(void)
+{
     OFFSET(TRACE_record, struct trace_cpu, record);
     OFFSET(TRACE_next, struct trace_cpu, next);
     OFFSET(TRACE_wanted, struct trace_cpu, wanted);
@@ -94,7 +100,10 @@ static inline __attribute__((always_inline)) void short_ways(void)
     DEFINE(RECORD_PAGE_FAULT, TRC_PV_PAGE_FAULT | TRC_64_FLAG | 5 << TRACE_EXTRA_SHIFT);
     DEFINE(RECORD_TRAP, TRC_PV_TRAP | TRC_64_FLAG | 3 << TRACE_EXTRA_SHIFT);
     DEFINE(RECORD_HYPERCALL, TRC_PV_HYPERCALL_V2 | 1 << TRACE_EXTRA_SHIFT);
+}
 
+static inline __attribute__((always_inline)) void short_iret(void)
+{
     OFFSET(IRET_rax, struct iret_context, rax);
     OFFSET(IRET_r11, struct iret_context, r11);
     OFFSET(IRET_rcx, struct iret_context, rcx);
@@ -107,7 +116,10 @@ static inline __attribute__((always_inline)) void short_ways(void)
     DEFINE(IRET_BYTES, sizeof(struct iret_context));
     DEFINE(IRET_IN_SYSCALL, VGCF_in_syscall);
     DEFINE(HYPERCALL_IRET, __HYPERVISOR_iret);
+}
 
+static inline __attribute__((always_inline)) void short_constants(void)
+{
     DEFINE(GUEST_UPPER, HV_VADDR_END);
     DEFINE(KERNEL_CS, FLAT_KERNEL_CS);
     DEFINE(KERNEL_SS, FLAT_KERNEL_SS);
@@ -146,5 +158,9 @@ void offsets(void)
     OFFSET(FRAME_exit_root, struct stack_top, exit_root);
     OFFSET(FRAME_cpu, struct stack_top, cpu);
     OFFSET(FRAME_scratch, struct stack_top, scratch);
-    short_ways();
+    short_cpu();
+    short_vcpu();
+    short_record();
+    short_iret();
+    short_constants();
 }

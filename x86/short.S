@@ -100,6 +100,13 @@
         incl    PCPU_perf + 4 * PERF_FLUSHES(%rdi)
 .endm
 
+/* From user mode, if the guest was in it. */
+.macro TO_KERNEL user
+        .if \user
+        SET_MODE VCPU_gs_base_user, VCPU_gs_base_kernel, VCPU_root_kernel, 1
+        .endif
+.endm
+
 /*
  * Can a frame of so many words be put on the kernel's stack for `handler`, a field of the vCPU? Leaves r8 = where it goes: all
  * of it in the upper half of the guest's addresses. Its own I/O privilege in the flags is not plain.
@@ -192,7 +199,7 @@ short_syscall:
         NO_WORK syscall_others
         NO_EVENT syscall_others
         CAN_BOUNCE VCPU_syscall_va, 7, 1, syscall_others
-        SET_MODE VCPU_gs_base_user, VCPU_gs_base_kernel, VCPU_root_kernel, 1
+        TO_KERNEL 1
         PUT_FRAME 0, 1, syscall_undo
         RECORD  RECORD_SYSCALL
         mov     %rax, RECORD_word(%rcx)
@@ -303,9 +310,7 @@ iret_undo:
         NO_WORK trap_others
         NO_EVENT trap_others
         CAN_BOUNCE VCPU_trap_ud, 7, \user, trap_others
-        .if \user
-        SET_MODE VCPU_gs_base_user, VCPU_gs_base_kernel, VCPU_root_kernel, 1
-        .endif
+        TO_KERNEL \user
         PUT_FRAME 0, \user, ud_undo_\user
         RECORD  RECORD_TRAP
         mov     %rax, RECORD_word(%rcx)
@@ -380,9 +385,7 @@ forced_emulation:
         CAN_BOUNCE VCPU_trap_pf, 8, \user, trap_others
         mov     %cr2, %rax
         mov     %rax, SLOT(FRAME_scratch)
-        .if \user
-        SET_MODE VCPU_gs_base_user, VCPU_gs_base_kernel, VCPU_root_kernel, 1
-        .endif
+        TO_KERNEL \user
         mov     SLOT(REGS_error_code), %edx
         .if !\user
         and     $~PFEC_USER, %edx       /* the kernel runs at CPL 3, but means itself to be the supervisor */
@@ -459,9 +462,7 @@ short_return:
 /* An event for the kernel: bounce_pending(). */
 .macro EVENT user
         CAN_BOUNCE VCPU_event_va, 7, \user, event_others
-        .if \user
-        SET_MODE VCPU_gs_base_user, VCPU_gs_base_kernel, VCPU_root_kernel, 1
-        .endif
+        TO_KERNEL \user
         PUT_FRAME 0, \user, event_undo_\user
         RECORD  RECORD_UPCALL
         mov     %rax, RECORD_word(%rcx)
