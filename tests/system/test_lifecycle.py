@@ -15,6 +15,8 @@ MACHINE = {"memory": 3072, "dom0_memory": 768}
 BALLOON = "/sys/devices/system/xen_memory/xen_memory0"
 DUMPS = "/var/lib/xen/dump"
 TOOLS = "/usr/lib/xen-4.17/bin"
+# What may follow the end of a guest.
+ACTIONS = ["destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart"]
 
 
 def online(domain):
@@ -296,32 +298,45 @@ def fresh(dom0, guest):
     dom0.wait(f"[ $(grep -c 'guest ready' {guest.log}) -ge 2 ]", GUEST, "the second start")
 
 
-def test_poweroff_restart(dom0):
-    guest = dom0.guest("own", on_poweroff="restart").boot()
-    first = dom0.out("xl domid own")
-    dom0.run("xl shutdown own")
-    fresh(dom0, guest)
-    assert dom0.out("xl domid own") != first
+def core_shows(dom0, name, text):
+    """The one core file that there is of a guest is an ELF, and has what its memory had; it is removed."""
+    file = dom0.out(f"echo {DUMPS}/*{name}*")
+    assert dom0.out(f"head -c 4 {file} | tail -c 3") == "ELF"
+    dom0.run(f"grep -q {text} {file} && rm {file}")
 
 
-def test_poweroff_preserve(dom0):
-    guest = dom0.guest("own", on_poweroff="preserve").boot()
-    first = dom0.out("xl domid own")
-    dom0.run("xl shutdown own")
-    dom0.wait("xl list own | grep -q -- '---s--'", GUEST, "own shut down")
-    assert dom0.out("xl domid own") == first
-    assert dom0.out(f"grep -c 'guest ready' {guest.log}") == "1"
+@pytest.mark.parametrize("end, request_, ended", [("on_poweroff", "shutdown", "---s--"), ("on_reboot", "reboot", "---sr-")])
+def test_end(dom0, end, request_, ended):
+    """What becomes of guests that end by themselves, for every value that says what."""
+    dom0.run(f"mkdir -p {DUMPS}; rm -f {DUMPS}/*")
+    guests = {action: dom0.guest(action, memory=96, **{end: action}) for action in ACTIONS}
+    for guest in guests.values():
+        guest.create()
+    first = {}
+    for action, guest in guests.items():
+        guest.wait()
+        guest.run(f"echo kept-in-{action}-$((40 + 2)) > /tmp/token")
+        first[action] = dom0.out(f"xl domid {action}")
+    for action in guests:
+        dom0.run(f"xl {request_} {action}")
+    for action, guest in guests.items():
+        if action == "preserve":
+            dom0.wait(f"xl list preserve | grep -q -- '{ended}'", GUEST, "preserve shut down")
+            assert dom0.out(f"xl domid preserve; grep -c 'guest ready' {guest.log}").split() == [first[action], "1"]
+        elif action.endswith("restart"):
+            fresh(dom0, guest)
+            assert dom0.out(f"xl domid {action}") != first[action]
+        else:
+            guest.gone(GUEST)
+    ident, _, _, state = preserved(dom0, "rename-restart")
+    assert (ident, state) == (first["rename-restart"], ended)
+    assert len(dom0.domains()) == 1 + 5     # dom0; three anew, one of them with its former life; one preserved
+    for action in ("coredump-destroy", "coredump-restart"):
+        core_shows(dom0, action, f"kept-in-{action}-42")
+    assert dom0.out(f"ls {DUMPS}") == ""
 
 
-def test_reboot_destroy_and_rename(dom0):
-    one, two = dom0.guest("one", on_reboot="destroy").boot(), dom0.guest("two", on_reboot="rename-restart").boot()
-    dom0.run("xl reboot one && xl reboot two")
-    one.gone()
-    fresh(dom0, two)
-    assert preserved(dom0, "two")[3][3] == "s"
-
-
-@pytest.mark.parametrize("action", ["destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart"])
+@pytest.mark.parametrize("action", ACTIONS)
 def test_crash(dom0, action):
     guest = dom0.guest("own", on_crash=action).boot()
     first = dom0.out("xl domid own")
@@ -342,11 +357,8 @@ def test_crash(dom0, action):
     else:
         assert set(dom0.domains()) <= {"Domain-0", "own"}
     if action.startswith("coredump"):
-        assert dom0.out(f"head -c 4 {DUMPS}/*own* | tail -c 3") == "ELF"
-        assert dom0.run(f"grep -q kept-in-42-memory {DUMPS}/*own*", check=False).status == 0
-        dom0.run(f"rm {DUMPS}/*")
-    else:
-        assert dom0.out(f"ls {DUMPS}") == ""
+        core_shows(dom0, "own", "kept-in-42-memory")
+    assert dom0.out(f"ls {DUMPS}") == ""
 
 
 def test_watchdog(dom0):
