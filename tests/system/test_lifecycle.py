@@ -381,6 +381,15 @@ def test_watchdog(dom0):
     dom0.run("rm /disks/wdt.img")
 
 
+def test_watchdog_of_dom0(machine):
+    """A dom0 that no longer pokes its watchdog is dead: the machine starts again."""
+    dom0 = machine(dom0_memory=512, memory=1024).boot()
+    dom0.run(f"{TOOLS}/xenwatchdogd 15 5; sleep 25")        # poked, it lives
+    dom0.child.sendline("kill -STOP $(pidof xenwatchdogd)")
+    assert dom0.ended() == 0
+    assert re.search(r"(?i)\(XEN\) .*dom0.*watchdog", dom0.log_tail())
+
+
 def test_signals(dom0, guest):
     dom0.run("xl trigger g nmi 1")
     wait_in(guest, "dmesg | grep -q 'NMI received'")
