@@ -188,11 +188,31 @@ def test_xen_diag(dom0):
 
 
 def test_xenctx(dom0, guest):
+    """Where each vCPU is: one in a loop of a program in user mode, one that waits in the kernel's hypercall."""
     ident = dom0.domains()["g"][0]
-    for vcpu in range(2):
+    first, last = (int(guest.out(f"awk '$3 == \"{name}\" {{print $1}}' /proc/kallsyms"), 16) for name in ("_stext", "_etext"))
+    guest.run("(taskset -c 1 sh -c 'while :; do :; done' > /dev/null 2>&1 & echo $! > /tmp/loop)")
+
+    def registers(vcpu):
         context = dom0.out(f"{TOOLS}/xenctx {ident} {vcpu}")
-        assert re.search(r"^rip: [0-9a-f]{16}", context, re.M)
-        assert "Code (instr addr" in context and "Call Trace:" in context
+        assert "Code (instr addr" in context
+        return context, {name: int(value, 16) for name, value in re.findall(r"\b(\w\w\w?): ([0-9a-f]+)", context)}
+
+    def until(vcpu, condition):
+        for _ in range(30):
+            context, found = registers(vcpu)
+            if condition(found):
+                return context, found
+        raise AssertionError(context)
+
+    _, user = until(1, lambda r: r["cs"] == 0x33)
+    assert user["rip"] < 1 << 47 and user["ss"] == 0x2b and user["rsp"] < 1 << 47
+    context, idle = until(0, lambda r: r["cs"] | 3 == 0xe033 and r["rcx"] == r["rip"])
+    assert first <= idle["rip"] < last and idle["rsp"] >> 47 == 0x1ffff
+    assert " 0f 05 <" in context        # behind its SYSCALL
+    trace = [int(address, 16) for address in re.findall(r"\[<([0-9a-f]{16})>\]", context)]
+    assert trace[0] == idle["rip"] and sum(first <= address < last for address in trace) > 3
+    guest.run("kill $(cat /tmp/loop)")
     assert guest.out("echo runs") == "runs"
 
 
