@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What guests have through dom0's backends: disks on files and devices, network on a bridge."""
 
+import re
+
 import pytest
 
 from machine import COMMAND
@@ -64,19 +66,40 @@ def test_disk_attach_detach(dom0):
     dom0.run("rm /disks/extra.img")
 
 
+BUSY_DISK = ["format=raw,vdev=xvdb,access=rw,target=/disks/busy.img"]
+
+
+def busy_disk_gone(dom0):
+    dom0.wait("! losetup -a | grep -q busy.img", 60, "the loop device gone")
+    assert dom0.out("xl block-list g | wc -l") == "1"
+    assert dom0.out("debugfs -R 'cat file' /disks/busy.img 2>/dev/null") == "before"
+    dom0.run("rm /disks/busy.img")
+
+
 def test_mounted_disk_detached(dom0):
     """To the guest the disk is pulled out: writes fail, what was written before is there, all else goes on."""
     dom0.run("truncate -s 16M /disks/busy.img && mkfs.ext4 -q /disks/busy.img")
-    guest = dom0.guest("g", disk=["format=raw,vdev=xvdb,access=rw,target=/disks/busy.img"]).boot()
+    guest = dom0.guest("g", disk=BUSY_DISK).boot()
     guest.run("mount /dev/xvdb /mnt && echo before > /mnt/file && sync")
     dom0.run("xl block-detach g xvdb")
     guest.run(IN_GUEST.format("[ ! -e /dev/xvdb ]"), timeout=COMMAND * 3)
     assert guest.run("dd if=/dev/zero of=/mnt/more bs=4k count=1 conv=fsync", check=False).status != 0
     assert guest.out("umount /mnt; echo $((6 * 7))").endswith("42")
-    dom0.wait("! losetup -a | grep -q busy.img", 60, "the loop device gone")
-    assert dom0.out("xl block-list g | wc -l") == "1"
-    assert dom0.out("debugfs -R 'cat file' /disks/busy.img 2>/dev/null") == "before"
-    dom0.run("rm /disks/busy.img")
+    busy_disk_gone(dom0)
+
+
+def test_disk_not_let_go(dom0):
+    """A guest that is paused does not let its disk go: the tool says so after a while, and the disk goes when it is asked again."""
+    dom0.run("truncate -s 16M /disks/busy.img && mkfs.ext4 -q /disks/busy.img")
+    guest = dom0.guest("g", disk=BUSY_DISK).boot()
+    guest.run("mount /dev/xvdb /mnt && echo before > /mnt/file && umount /mnt")
+    dom0.run("xl pause g")
+    result = dom0.run("xl block-detach g xvdb 2>&1", check=False)
+    assert result.status != 0 and re.search("(?i)fail|time", result.output), result
+    dom0.run("xl unpause g")
+    dom0.run("xl block-detach g xvdb")
+    guest.run(IN_GUEST.format("[ ! -e /dev/xvdb ]"), timeout=COMMAND * 3)
+    busy_disk_gone(dom0)
 
 
 @pytest.fixture
