@@ -9,51 +9,25 @@ PING_MS=N, the time between two pings.
 import json
 import os
 import pathlib
-import re
-import socket
 import subprocess
 
 import pytest
 
 from machine import COMMAND, GUEST, REFERENCE, MachineError, sparse_disk
+from pair import DISK, pair
 from test_migrate import WORK, right
 
 FILES = pathlib.Path(__file__).with_name("files")
 TIMES = int(os.environ.get("MIGRATIONS", "4"))
 PING_MS = os.environ.get("PING_MS", "10")
 MOVE = 900      # seconds for one migration
-DISK = ["format=raw,vdev=xvda,access=rw,backendtype=phy,target=/dev/vdb"]
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
-
-
-def join(m, address):
-    """Puts the machine's end of the cable on the guests' bridge, at an address of its own."""
-    names = m.out("for d in /sys/class/net/*/device/driver; do echo $(readlink -f $d) $d; done")
-    name = re.search(r"/virtio_net /sys/class/net/(\w+)/", names).group(1)
-    m.run(f"ip addr flush dev xenbr0; ip addr add {address}/16 dev xenbr0; "
-          f"ip link set {name} master xenbr0 && ip link set {name} up")
-    # The guest never rests; dom0, which serves and sends it, goes first.
-    m.run("xl sched-credit2 -d 0 -w 2048")
-    m.address = address
 
 
 @pytest.fixture
 def hosts(machine, tmp_path):
-    port, disk, pinger = free_port(), sparse_disk(tmp_path / "disk", 64), tmp_path / "pinger"
+    pinger = tmp_path / "pinger"
     subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", pinger, FILES / "pinger.c"], check=True)
-    common = {"cpus": 1, "memory": 1280, "dom0_memory": 512, "disks": [("shared", disk)],
-              "files": [pinger, FILES / "guest-work"]}
-    # One after the other: QEMU's end of the cable wants a listener, and Debian's Xen stops for good when nobody reads its serial line.
-    a = machine(wire=("listen", port), **common).boot()
-    b = machine(wire=("connect", port), **common).boot()
-    join(a, "10.1.0.1")
-    join(b, "10.1.1.1")
-    b.wait("ping -c 1 -W 2 10.1.0.1 > /dev/null", 60, "the other host")
-    return a, b
+    return pair(machine, sparse_disk(tmp_path / "disk", 64), memory=1280, dom0_memory=512, files=[pinger, FILES / "guest-work"])
 
 
 def receive(host, command):
