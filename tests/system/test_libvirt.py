@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from machine import COMMAND, GUEST
+from machine import COMMAND, GUEST, REFERENCE, sparse_disk
+from pair import ADDRESSES, DISK, pair
 from virsh import HOST, Virsh
 
 MACHINE = {**HOST, "memory": 1536, "dom0_memory": 640}
@@ -227,3 +228,30 @@ def test_reboot(dom0, virsh, g):
     wait_ready_again(dom0, g, before)
     assert int(virsh("domid g")) > int(domid)
     assert float(g.out("cut -d' ' -f1 /proc/uptime")) < 300
+
+
+@pytest.mark.skipif(REFERENCE, reason="the reference cannot migrate PV guests")
+def test_migrate(machine, tmp_path):
+    """A running guest goes to another host and back, by the daemons' own connection; memory, disk, network and clock go with it."""
+    hosts = pair(machine, sparse_disk(tmp_path / "disk", 64), **HOST, memory=1280, dom0_memory=640)
+    virshs = [Virsh(host) for host in hosts]
+    for virsh in virshs:
+        virsh.start_all()
+    guest = hosts[0].guest("g", **SETTINGS, disk=DISK)
+    hosts[0].run(f"virsh -c xen:///system domxml-from-native xen-xl {guest.config} > /run/g.xml")
+    virshs[0]("create /run/g.xml")
+    guest.wait()
+    guest.run("head -c 8388608 /dev/urandom > /tmp/data; sha256sum /tmp/data > /tmp/sum")
+    guest.run("(i=0; while :; do i=$((i+1)); echo $i > /tmp/count; sleep 1; done) > /dev/null 2>&1 &")
+    for number, (source, target) in enumerate(((0, 1), (1, 0))):
+        virshs[source](f"migrate --live g xen+tcp://{ADDRESSES[target]}/system tcp://{ADDRESSES[target]}", timeout=GUEST * 2)
+        assert set(hosts[source].domains()) == {"Domain-0"} and virshs[source]("list --all --name").split() == ["Domain-0"]
+        assert virshs[target]("domstate g") == "running"
+        guest = guest.at(hosts[target])
+        count = int(guest.out("cat /tmp/count"))
+        wait_in(guest, f"[ $(cat /tmp/count) -gt {count} ]")
+        assert guest.out(f"sha256sum -c /tmp/sum; nproc; echo moved-{number} | dd of=/dev/xvda bs=512 conv=sync,fsync 2>/dev/null",
+                         timeout=GUEST) == "/tmp/data: OK\n2"
+        assert hosts[target].out("dd if=/dev/vdb bs=512 count=1 iflag=direct 2>/dev/null | tr -d '\\0'") == f"moved-{number}"
+        hosts[0].wait("ping -c 1 -W 2 10.1.0.2 > /dev/null", 60, "an answer of the guest")
+    virshs[0]("destroy g")

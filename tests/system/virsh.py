@@ -22,7 +22,7 @@ class Virsh:
         return self.dom0.run(f"virsh -q -c xen:///system {shlex.quote('; '.join(commands))}", timeout, check).output
 
     def start_daemon(self):
-        self.dom0.run("(libvirtd > /run/libvirtd.log 2>&1 &)")
+        self.dom0.run("(libvirtd --listen > /run/libvirtd.log 2>&1 &)")
         self.dom0.wait("virsh -q -c xen:///system uri > /dev/null 2>&1", 90, "libvirtd's answer")
 
     def stop_daemon(self):
@@ -30,10 +30,11 @@ class Virsh:
         self.dom0.wait("! pidof libvirtd > /dev/null", 60, "libvirtd's end")
 
     def start_all(self):
-        """Makes the users that the packages make when they are installed, and starts the daemons."""
+        """Makes the users that the packages make when they are installed, and starts the daemons; libvirt's is open to others."""
         self.dom0.run("mkdir -p /run/dbus /var/log/libvirt\n"
                       "printf 'messagebus:x:%s\\nlibvirt-qemu:x:%s\\n' 107: 108: >> /etc/group\n"
                       "printf 'messagebus:x:107:107::/:/bin/false\\nlibvirt-qemu:x:108:108::/:/bin/false\\n' >> /etc/passwd\n"
+                      "printf 'listen_tls = 0\\nlisten_tcp = 1\\nauth_tcp = \"none\"\\n' >> /etc/libvirt/libvirtd.conf\n"
                       "dbus-uuidgen --ensure && dbus-daemon --system --fork")
         self.start_daemon()
 
