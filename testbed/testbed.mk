@@ -75,6 +75,7 @@ FRONTENDS := tests/system/test_frontends.py
 LIBVIRT   := tests/system/test_libvirt.py
 PACKAGE   := tests/system/test_package.py
 two-hosts:
+	@$(MAKE) --no-print-directory all images
 	@$(PYTEST) $(TWO_HOSTS)
 
 # On a dom0 with libvirt's packages: four minutes.
@@ -104,10 +105,12 @@ bochs:
 # `make check` has the first few steps of seed 1. The seed of a run is printed, and can be given again.
 CYCLES ?= 300
 cycles:
+	@$(MAKE) --no-print-directory all images
 	@CYCLES=$(CYCLES) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -s tests/system/test_cycles.py
 
 # How many bytes of a saved image are changed, one in each restore; SEED=N repeats a run.
 stream-faults:
+	@$(MAKE) --no-print-directory all micro images
 	@$(PYTEST) -s $(FAULTY)
 
 # Guests that lie to their backends: five minutes.
