@@ -14,7 +14,7 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
-.PHONY: setup images micro macro run iso check check-quick system two-hosts libvirt release bench bench-check bench-baseline hostile hostile-cases bochs cycles stream-faults frontends
+.PHONY: setup images micro macro run iso check check-quick system two-hosts libvirt ganeti release bench bench-check bench-baseline hostile hostile-cases bochs cycles stream-faults frontends
 
 setup:
 	@testbed/setup.sh
@@ -67,22 +67,29 @@ check-quick: setup
 # The tests of whole machines alone, on what is built; two machines at a time, each with the tests of one file.
 # Those that take two machines each, or long, have targets of their own.
 system:
-	@$(PYTEST) -n 2 --dist loadfile $(TESTS) $(addprefix --ignore=,$(TWO_HOSTS) $(FAULTY) $(FRONTENDS) $(LIBVIRT) $(PACKAGE))
+	@$(PYTEST) -n 2 --dist loadfile $(TESTS) $(addprefix --ignore=,$(TWO_HOSTS) $(FAULTY) $(FRONTENDS) $(LIBVIRT) $(GANETI) $(PACKAGE))
 
 TWO_HOSTS := tests/system/test_two_hosts.py tests/system/test_cross_restore.py
 FAULTY    := tests/system/test_stream_faults.py
 FRONTENDS := tests/system/test_frontends.py
 LIBVIRT   := tests/system/test_libvirt.py
+GANETI    := tests/system/test_ganeti.py
 PACKAGE   := tests/system/test_package.py
 two-hosts:
 	@$(MAKE) --no-print-directory all images
 	@$(PYTEST) $(TWO_HOSTS)
 
-# On a dom0 with libvirt's packages: four minutes.
+# On dom0s with libvirt's packages: eight minutes.
 libvirt: setup
 	@$(MAKE) --no-print-directory all images
 	@testbed/build-layer libvirt
 	@$(PYTEST) $(LIBVIRT)
+
+# A cluster of two machines with Ganeti's packages.
+ganeti: setup
+	@$(MAKE) --no-print-directory all images
+	@testbed/build-layer ganeti
+	@$(PYTEST) $(GANETI)
 
 # Random operations of hostile guests for so long; the seed of a run is printed, and can be given again.
 SECONDS ?= 60

@@ -231,8 +231,8 @@ class Machine(Console):
         return self
 
     def plain_shell(self):
-        """Makes the shell whose prompt was seen one for programs."""
-        self.child.sendline("exec env PS1= PS2= bash --noediting --norc")
+        """Makes the shell whose prompt was seen one for programs; HERE tells it from a guest's."""
+        self.child.sendline("exec env PS1= PS2= HERE=dom0 bash --noediting --norc")
         self.child.sendline("dmesg -n 4; echo shell-is-$((40 + 2))")
         self.expect(["shell-is-42\r*\n"], COMMAND)
 
@@ -379,7 +379,7 @@ class Guest(Console):
             self.child.send("\x1d")
             time.sleep(pause)
             self.child.send("\n")
-            self.type("echo on-$(hostname)")
+            self.type("echo on-${HERE-guest}")
             if self.machine.expect([r"on-dom0\r*\n", r"on-\w+\r*\n"], COMMAND) == 0:
                 return
         raise MachineError("cannot leave the console")
