@@ -155,7 +155,9 @@ class Machine(Console):
 
     def command_line(self):
         dom0 = f"dom0_mem={self.dom0_memory}M,max:{self.dom0_memory}M " if self.dom0_memory else ""
-        return f"console=com1 com1=115200,8n1 {dom0}loglvl=all guest_loglvl=all {self.options}".strip()
+        # Where Xen saves FPU registers lazily, as on AMD by default, programs of its dom0 die at random in QEMU.
+        eager = "spec-ctrl=eager-fpu " if self.kernel.name == "xen" else ""
+        return f"console=com1 com1=115200,8n1 {dom0}{eager}loglvl=all guest_loglvl=all {self.options}".strip()
 
     def dom0_command_line(self):
         return f"console=hvc0 {self.dom0_options}".strip()
