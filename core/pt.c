@@ -142,6 +142,49 @@ static void entry_put(uint64_t e, unsigned level)
 
 /* ---- Whole tables ---- */
 
+/*
+ * Most entries of most tables are 0 and hold nothing, so they are passed over a cache line at a time. TYPE_BUSY is held, so
+ * that nobody writes entries meanwhile.
+ */
+#define LINE 8u
+
+static inline bool line_empty(const uint64_t *e)
+{
+    return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
+}
+
+/* The first entry from i on that is not 0; PT_ENTRIES: there is none. */
+static unsigned used_from(mfn_t table, unsigned i)
+{
+    const uint64_t *t = machine_ram(table);
+
+    for (; i % LINE; i++) {
+        if (t[i])
+            return i;
+    }
+    while (i < PT_ENTRIES && line_empty(&t[i]))
+        i += LINE;
+    while (i < PT_ENTRIES && !t[i])
+        i++;
+    return i;
+}
+
+/* The end of what is not 0 below entry n; 0: there is none. */
+static unsigned used_below(mfn_t table, unsigned n)
+{
+    const uint64_t *t = machine_ram(table);
+
+    for (; n % LINE; n--) {
+        if (t[n - 1])
+            return n;
+    }
+    while (n && line_empty(&t[n - LINE]))
+        n -= LINE;
+    while (n && !t[n - 1])
+        n--;
+    return n;
+}
+
 static int validate_descriptors(mfn_t m)
 {
     uint64_t *desc = machine_frame(m);
@@ -154,12 +197,30 @@ static int validate_descriptors(mfn_t m)
     return 0;
 }
 
+/* The same two, paid for: two lines make a unit. */
+static uint16_t used_from_paid(mfn_t table, unsigned i)
+{
+    unsigned at = used_from(table, i);
+
+    budget_take((at - i) / (2 * LINE));
+    return (uint16_t)at;
+}
+
+static uint16_t used_below_paid(mfn_t table, unsigned n)
+{
+    unsigned end = used_below(table, n);
+
+    budget_take((n - end) / (2 * LINE));
+    return (uint16_t)end;
+}
+
 /* Undoes entries [0, f->cursor) of a table under validation; tables below are only queued, so this is short. */
 static void undo_entries(struct frame *f, unsigned level)
 {
-    pte_slot *t = table_of(frame_mfn(f));
+    mfn_t m = frame_mfn(f);
+    pte_slot *t = table_of(m);
 
-    while (f->cursor) {
+    while ((f->cursor = (uint16_t)used_below(m, f->cursor))) {
         f->cursor--;
         if (level < 4 || pt_slot_guest(f->cursor))
             entry_put(t[f->cursor], level);
@@ -186,6 +247,8 @@ static int validate_l1(struct domain *d, struct frame *f)
 
         if (likely(l1_get_usual(owner, e))) {
             atomic_store_explicit(&t[i], pte_for_hardware(e) & keep, memory_order_relaxed);
+        } else if (!e) {
+            i = used_from(frame_mfn(f), i) - 1;
         } else {
             uint64_t fit = e;
             int rc = l1_get_unusual(d, d, &fit);
@@ -204,9 +267,10 @@ static int validate_l1(struct domain *d, struct frame *f)
 /* Each level calls type_get for the next lower one, so the depth is at most four. */
 static int validate_upper(struct domain *d, struct frame *f, unsigned level)
 {
-    pte_slot *t = table_of(frame_mfn(f));
+    mfn_t m = frame_mfn(f);
+    pte_slot *t = table_of(m);
 
-    for (; f->cursor < PT_ENTRIES; f->cursor++) {
+    for (; (f->cursor = used_from_paid(m, f->cursor)) < PT_ENTRIES; f->cursor++) {
         uint64_t e = t[f->cursor];
         int rc;
 
@@ -239,8 +303,14 @@ static void devalidate_l1(struct frame *f)
     pte_slot *t = table_of(frame_mfn(f));
 
     budget_take(f->cursor);
-    for (unsigned i = f->cursor; i-- > 0;)
-        l1_put(t[i]);
+    for (unsigned i = f->cursor; i;) {
+        const uint64_t e = t[--i];
+
+        if (likely(e & PTE_P))
+            l1_put(e);
+        else if (!e)
+            i = used_below(frame_mfn(f), i);
+    }
     f->cursor = 0;
 }
 
@@ -253,7 +323,7 @@ int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type)
     shadow_table_gone(d, m);
     if (level == 1)
         devalidate_l1(f);
-    while (f->cursor) {
+    while ((f->cursor = used_below_paid(m, f->cursor))) {
         f->cursor--;
         if (level < 4 || pt_slot_guest(f->cursor))
             entry_put(t[f->cursor], level);

@@ -161,10 +161,16 @@ static void same_as_snapshot(void)
     }
 }
 
-/* A tree with three L1 tables under two L2 tables, entries at the edges. */
+/* A tree with three L1 tables under two L2 tables, entries at the edges, and some that are not present but not 0 either. */
 static void wide_tables(void)
 {
+    static const unsigned upper[] = { 0, 1, 2, 10, 11 };
+
     guest_tables(&a, 4);
+    for (unsigned i = 0; i < ARRAY_SIZE(upper); i++) {
+        for (unsigned k = 100; k < 104; k++)
+            ((uint64_t *)machine_frame(a.m[upper[i]]))[k] = PTE_AVAIL;
+    }
     guest_entry(&a, 0, 511, 10, RW);
     guest_entry(&a, 10, 0, 11, RW);
     guest_entry(&a, 11, 511, 12, RW);
