@@ -82,26 +82,14 @@ static void batch_steps(struct batch *b, unsigned n, size_t size)
 
 /* ---- mmu_update ---- */
 
-/* The frame that the last request wrote to: it stays referenced, as `type`, for the next one. TYPE_NONE: none is. */
-struct held {
-    mfn_t m;
-    enum frame_type type;
-};
-
-static void let_go(struct held *h)
+static long table_update(struct hypercall *hc, struct domain *owner, struct domain *from, uint64_t maddr, uint64_t val,
+                         bool preserve_ad)
 {
-    if (h->type != TYPE_NONE)
-        frame_put_type(h->m);
-    *h = (struct held){ MFN_NONE, TYPE_NONE };
-}
-
-static long hold(struct hypercall *hc, struct held *h, struct domain *owner, mfn_t m)
-{
+    mfn_t m = maddr_mfn(maddr);
+    unsigned i = (maddr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
     enum frame_type type;
     long rc;
 
-    /* First: what comes now may want it as something else. */
-    let_go(h);
     if (!frame_get(m, owner->id))
         return refuse(hc->v, -EINVAL, "mmu_update: frame %#lx is not d%u's", m.n, owner->id);
     type = type_of(frame_of(m)->type);
@@ -112,30 +100,15 @@ static long hold(struct hypercall *hc, struct held *h, struct domain *owner, mfn
         frame_put(m);
         return rc;
     }
-    *h = (struct held){ m, type };
-    return 0;
-}
-
-static long table_update(struct hypercall *hc, struct held *h, struct domain *owner, struct domain *from, uint64_t maddr,
-                         uint64_t val, bool preserve_ad)
-{
-    mfn_t m = maddr_mfn(maddr);
-    unsigned i = (maddr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
-    long rc;
-
-    if (unlikely(!mfn_same(h->m, m))) {
-        rc = hold(hc, h, owner, m);
-        if (rc)
-            return rc;
-    }
-    if (unlikely(h->type == TYPE_WRITABLE)) {
+    if (type == TYPE_WRITABLE) {
         atomic_store(&((_Atomic uint64_t *)machine_frame(m))[i], val);
         dirty_mark(owner, m);
-        return 0;
+    } else {
+        rc = pt_set(m, i, val, owner, from, preserve_ad);
+        if (rc && rc != -ERESTART)
+            rc = refuse(hc->v, rc, "mmu_update: entry %#lx at %#lx (L%u)", val, maddr, (unsigned)type);
     }
-    rc = pt_set(hc->v, m, i, val, owner, from, preserve_ad);
-    if (rc && rc != -ERESTART)
-        rc = refuse(hc->v, rc, "mmu_update: entry %#lx at %#lx (L%u)", val, maddr, (unsigned)h->type);
+    frame_put_type(m);
     return rc;
 }
 
@@ -151,16 +124,16 @@ static long machphys_update(struct hypercall *hc, struct domain *owner, uint64_t
     return 0;
 }
 
-static long update_one(struct hypercall *hc, struct held *h, struct domain *owner, struct domain *from, const struct mmu_update *u)
+static long update_one(struct hypercall *hc, struct domain *owner, struct domain *from, const struct mmu_update *u)
 {
     switch (u->ptr & 7) {
     case MMU_MACHPHYS_UPDATE:
         return machphys_update(hc, from, u->ptr, u->val);
     case MMU_PT_UPDATE_PRESERVE_AD:
-        return table_update(hc, h, owner, from, u->ptr & ~7ull, u->val, true);
+        return table_update(hc, owner, from, u->ptr & ~7ull, u->val, true);
     case MMU_NORMAL_PT_UPDATE:
     case MMU_PT_UPDATE_NO_TRANSLATE: /* frames are named by MFN anyway */
-        return table_update(hc, h, owner, from, u->ptr & ~7ull, u->val, false);
+        return table_update(hc, owner, from, u->ptr & ~7ull, u->val, false);
     default:
         return -ENOSYS;
     }
@@ -179,17 +152,16 @@ static unsigned next_updates(const struct batch *b, struct mmu_update *u)
 }
 
 /* Of n requests: how many were done; *rc says why not all. They are still to be paid for, but for what an unusual one cost. */
-static unsigned run_piece(struct hypercall *hc, struct held *h, struct domain *owner, struct domain *from, const struct mmu_update *u,
-                          unsigned n, long *rc)
+static unsigned run_piece(struct hypercall *hc, struct domain *owner, struct domain *from, const struct mmu_update *u, unsigned n,
+                          long *rc)
 {
     unsigned i = 0;
 
     for (;;) {
-        if (h->type == TYPE_L1 && owner == from)
-            i += pt_set_run(owner, h->m, &u[i], n - i);
-        if (i == n)
+        i += pt_set_run(owner, from, &u[i], n - i);
+        if (likely(i == n))
             return n;
-        *rc = update_one(hc, h, owner, from, &u[i]);
+        *rc = update_one(hc, owner, from, &u[i]);
         if (*rc)
             return i;
         i++;
@@ -200,7 +172,7 @@ static unsigned run_piece(struct hypercall *hc, struct held *h, struct domain *o
     }
 }
 
-static long run_updates(struct hypercall *hc, struct batch *b, struct held *h, struct domain *owner, struct domain *from)
+static long run_updates(struct hypercall *hc, struct batch *b, struct domain *owner, struct domain *from)
 {
     while (b->count) {
         struct mmu_update u[PIECE];
@@ -209,7 +181,7 @@ static long run_updates(struct hypercall *hc, struct batch *b, struct held *h, s
 
         if (!n)
             return -EFAULT;
-        done = run_piece(hc, h, owner, from, u, n, &rc);
+        done = run_piece(hc, owner, from, u, n, &rc);
         batch_steps(b, done, sizeof(*u));
         if (!budget_take(4 * done) && !rc)
             rc = -ERESTART;
@@ -219,11 +191,10 @@ static long run_updates(struct hypercall *hc, struct batch *b, struct held *h, s
     return 0;
 }
 
-long do_mmu_update(struct hypercall *hc)
+/* The batch with the tables or the frames of others. */
+static long foreign_updates(struct hypercall *hc, uint32_t foreign)
 {
-    uint32_t foreign = (uint32_t)hc->arg[3];
     struct batch b = batch_begin(hc);
-    struct held h = { MFN_NONE, TYPE_NONE };
     struct domain *owner, *from;
     int err;
     long rc;
@@ -236,11 +207,21 @@ long do_mmu_update(struct hypercall *hc)
         domain_put(from);
         return err;
     }
-    rc = run_updates(hc, &b, &h, owner, from);
-    let_go(&h);
+    rc = run_updates(hc, &b, owner, from);
     domain_put(owner);
     domain_put(from);
     return batch_end(hc, &b, rc);
+}
+
+long do_mmu_update(struct hypercall *hc)
+{
+    uint32_t foreign = (uint32_t)hc->arg[3];
+    struct batch b;
+
+    if (unlikely(foreign != DOMID_SELF))
+        return foreign_updates(hc, foreign);
+    b = batch_begin(hc);
+    return batch_end(hc, &b, run_updates(hc, &b, hc->d, hc->d));
 }
 
 /* ---- Flushes ---- */
@@ -293,11 +274,14 @@ static long va_update(struct hypercall *hc, struct domain *from)
     uint64_t va = hc->arg[0];
     mfn_t table;
     unsigned i;
-    long rc = pt_find_l1(hc->v, va, &table, &i);
+    long rc;
 
+    if (likely(from == hc->d && pt_set_va(hc->v, va, hc->arg[1])))
+        return likely(!(hc->arg[2] & UVMF_FLUSHTYPE_MASK)) ? 0 : va_flush(hc, va, hc->arg[2]);
+    rc = pt_find_l1(hc->v, va, &table, &i);
     if (rc)
         return rc == -ERESTART ? rc : refuse(hc->v, -EINVAL, "update_va_mapping: no table for %#lx", va);
-    rc = pt_set(hc->v, table, i, hc->arg[1], hc->d, from, false);
+    rc = pt_set(table, i, hc->arg[1], hc->d, from, false);
     frame_put_type(table);
     if (rc)
         return rc == -ERESTART ? rc : refuse(hc->v, rc, "update_va_mapping: entry %#lx at %#lx", hc->arg[1], va);

@@ -13,6 +13,9 @@
  *   F4  L1..L4 with VALID: every present entry holds the reference that core/pt.c says it holds
  *   F5  the type changes only from count 0, under TYPE_BUSY, and after stale CPUs were flushed
  *   F6  a table that is VALID, or has a cursor, holds one general reference itself, so it is never freed in that state
+ *   F7  LOCKED is set only where BUSY is not: on a frame that its locker holds by count, or in one step with seeing it VALID and
+ *       in use; and BUSY is set only where LOCKED is not. So what is LOCKED and VALID stays both, and by F6 its owner's, even if
+ *       its last use goes meanwhile: whoever is to undo it waits
  *
  * Who may change what: `refs` and `type` are atomic, changed only by core/frame.c and frame_map.h; `cursor` by the CPU that holds
  * TYPE_BUSY; `owner` while refs is 0 or by the one holder of the last reference; links under the owner's domain lock.

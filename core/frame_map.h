@@ -21,6 +21,7 @@
 
 #define REFS_ORDINARY     (REFS_OWNED | 1)
 #define WRITABLE_ORDINARY ((uint64_t)TYPE_WRITABLE << TYPE_SHIFT | TYPE_VALID)
+#define L1_IN_USE         ((uint64_t)TYPE_L1 << TYPE_SHIFT | TYPE_VALID | 1)
 #define REFS_MANY         0x7fffffffull /* below the ends of both counts */
 
 /* One CPU at a time writes entries of a table. Class PT in the order of locks. */
@@ -40,6 +41,39 @@ static inline void frame_unlock(struct frame *f)
     atomic_fetch_and(&f->type, ~TYPE_LOCKED);
 }
 
+/* An L1 table, VALID and in use, as its type word says; the lock and the drain list leave it so. */
+static inline bool l1_in_use(uint64_t word)
+{
+    return (word & ~(TYPE_PINNED | TYPE_LOCKED | TYPE_QUEUED)) - L1_IN_USE < REFS_MANY;
+}
+
+/*
+ * frame_lock() for who has no reference: only if f is an L1 table of `owner` in use. It stays VALID and his until the lock goes,
+ * whoever drops it meanwhile: F7. False: it is no such table, and nothing changed.
+ */
+static inline bool frame_lock_l1(struct frame *f, domid_t owner)
+{
+    uint64_t x = atomic_load_explicit(&f->type, memory_order_relaxed);
+
+    ASSERT(!(this_pcpu()->locks_held & ~((1u << LOCK_PT) - 1)));
+    for (;;) {
+        if (unlikely(!l1_in_use(x)))
+            return false;
+        if (unlikely(x & TYPE_LOCKED)) {
+            machine_relax();
+            x = f->type;
+        } else if (likely(atomic_compare_exchange_weak(&f->type, &x, x | TYPE_LOCKED))) {
+            break;
+        }
+    }
+    if (LOCK_CHECKS)
+        this_pcpu()->locks_held |= 1u << LOCK_PT;
+    if (likely(f->owner == owner)) /* only read now that it can't change: F6 */
+        return true;
+    frame_unlock(f);
+    return false;
+}
+
 /* A general reference to a frame in the ordinary state, of `owner`; false: nothing changed. Why it looks twice: frame_get(). */
 static inline bool frame_get_ordinary(struct frame *f, domid_t owner)
 {
@@ -51,11 +85,10 @@ static inline bool frame_get_ordinary(struct frame *f, domid_t owner)
         if (unlikely(x - REFS_ORDINARY >= REFS_MANY))
             return false;
     } while (unlikely(!atomic_compare_exchange_weak(&f->refs, &x, x + 1)));
-    if (unlikely(f->owner != owner)) {
-        frame_put(frame_mfn(f));
-        return false;
-    }
-    return true;
+    if (likely(f->owner == owner))
+        return true;
+    frame_put(frame_mfn(f));
+    return false;
 }
 
 /* One more WRITABLE use of a frame in the ordinary state, to which the caller has a reference; false: nothing changed. */
@@ -83,40 +116,47 @@ __must_check static inline bool frame_map(mfn_t m, domid_t owner, bool writable)
     return false;
 }
 
-/* type_put() of a WRITABLE use. */
-static inline void writable_put(struct frame *f)
+/* One WRITABLE use less of a frame in the ordinary state; false: nothing changed. */
+static inline bool writable_put_ordinary(struct frame *f)
 {
     uint64_t x = atomic_load_explicit(&f->type, memory_order_relaxed);
 
     do {
-        if (unlikely(x - (WRITABLE_ORDINARY + 1) >= REFS_MANY)) {
-            type_put(frame_mfn(f));
-            return;
-        }
+        if (unlikely(x - (WRITABLE_ORDINARY + 1) >= REFS_MANY))
+            return false;
         if ((x & TYPE_COUNT) == 1)
             f->stamp = machine_flush_stamp();
     } while (unlikely(!atomic_compare_exchange_weak(&f->type, &x, x - 1)));
+    return true;
 }
 
-/* frame_put() of a reference that is hardly ever the last. */
-static inline void frame_put_seldom_last(struct frame *f)
+/* One reference less to a frame in the ordinary state, if it is not the last; false: nothing changed. */
+static inline bool frame_put_ordinary(struct frame *f)
 {
     uint64_t x = atomic_load_explicit(&f->refs, memory_order_relaxed);
 
     do {
-        if (unlikely(x - (REFS_ORDINARY + 1) >= REFS_MANY)) {
-            frame_put(frame_mfn(f));
-            return;
-        }
+        if (unlikely(x - (REFS_ORDINARY + 1) >= REFS_MANY))
+            return false;
     } while (unlikely(!atomic_compare_exchange_weak(&f->refs, &x, x - 1)));
+    return true;
 }
 
-/* A mapping of f is gone. */
-static inline void frame_unmap(struct frame *f, bool writable)
+/*
+ * A mapping of frame m, which may be no RAM, is gone. False: nothing changed, and if it is RAM, that is for type_put() and
+ * frame_put() to do. What is not RAM has no references, so it is not ordinary.
+ */
+__must_check static inline bool frame_unmap(mfn_t m, bool writable)
 {
+    struct frame *f = frame_of(m);
+
+    if (unlikely(!mfn_is_tracked(m) || (writable && !writable_put_ordinary(f))))
+        return false;
+    if (likely(frame_put_ordinary(f)))
+        return true;
     if (writable)
-        writable_put(f);
-    frame_put_seldom_last(f);
+        frame_put(m);
+    return writable;
 }
 
 #endif

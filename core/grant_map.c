@@ -255,7 +255,7 @@ static int16_t replace(struct vcpu *v, const struct mapping *m, uint64_t new_add
         return GNTST_bad_virt_addr;
     if (pt_read_l1(v, new_addr, &entry))
         status = (int16_t)pt_grant_unmap(v, m->pte, true, m->frame, entry);
-    if (!status && pt_set(v, table, index, 0, v->domain, v->domain, false))
+    if (!status && pt_set(table, index, 0, v->domain, v->domain, false))
         guest_log(v->domain, LOG_WARN, "moved page stays mapped at %#llx", (unsigned long long)new_addr);
     frame_put_type(table);
     return status;

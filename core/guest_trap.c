@@ -68,18 +68,16 @@ static bool table_write(struct vcpu *v, uint64_t va)
         return false;
     if (emul_ptwrite_needs_source(&insn) && guest_read(&movs, gptr(insn.src_ea), insn.size))
         return false;
-    if (frame_get_type(v->domain, table, TYPE_L1))
-        return false;
 
-    old = ((uint64_t *)machine_frame(table))[(insn.ea & (PAGE_SIZE - 1)) / 8];
+    old = ((uint64_t *)machine_ram(table))[(insn.ea & (PAGE_SIZE - 1)) / 8];
     for (unsigned tries = 0; rc == -EAGAIN && tries < 8; tries++) {
         if (!emul_ptwrite(&w, &insn, v->regs, old, movs, true)) {
             rc = -EINVAL;
             break;
         }
-        rc = w.write ? pt_cmpxchg_l1(v->domain, table, (insn.ea & (PAGE_SIZE - 1)) / 8, &old, w.new_pte) : 0;
+        /* What only compares writes back what was there, as the CPU does: so what it tells the guest is known to be its table's. */
+        rc = pt_cmpxchg_l1(v->domain, table, (insn.ea & (PAGE_SIZE - 1)) / 8, &old, w.new_pte);
     }
-    frame_put_type(table);
     if (rc == -EAGAIN || rc == -ERESTART)
         return true; /* another CPU writes it all the time, or a table is to be undone first: the guest tries again */
     if (rc) {

@@ -88,10 +88,25 @@ static __attribute__((noinline)) int l1_get_unusual(struct domain *pt, struct do
     return 0;
 }
 
-/* As usual: a present entry for an ordinary frame of the table's owner. False: no references taken. */
+/* As usual: a present entry for an ordinary frame of `owner`. False: no references taken. */
 static inline __attribute__((always_inline)) bool l1_get_usual(domid_t owner, uint64_t e)
 {
     return (e & PTE_P) && pte_flags_ok(e, 1) && frame_map(mfn(pte_mfn(e)), owner, e & PTE_RW);
+}
+
+/* l1_get() if all is as usual; also of an entry that is not present. False: no references taken, nothing changed. */
+static inline __attribute__((always_inline)) bool l1_get_simply(struct domain *pt, struct domain *from, uint64_t *entry)
+{
+    uint64_t e = *entry;
+
+    if (!(e & PTE_P))
+        return !e || !machine_leaks_l1;
+    if (unlikely(!l1_get_usual(from->id, e)))
+        return false;
+    if (unlikely(from != pt) && (e & PTE_RW))
+        frame_mapped_foreign(mfn(pte_mfn(e)));
+    *entry = pte_for_hardware(e) & l1_keep(pt);
+    return true;
 }
 
 /*
@@ -100,18 +115,25 @@ static inline __attribute__((always_inline)) bool l1_get_usual(domid_t owner, ui
  */
 static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
 {
-    if (unlikely(from != pt || !l1_get_usual(pt->id, *entry)))
-        return l1_get_unusual(pt, from, entry);
-    *entry = pte_for_hardware(*entry) & l1_keep(pt);
-    return 0;
+    return likely(l1_get_simply(pt, from, entry)) ? 0 : l1_get_unusual(pt, from, entry);
 }
 
-static inline void l1_put(uint64_t e)
+/* l1_put() when something is not as usual. */
+static __attribute__((noinline)) void l1_put_unusual(uint64_t e)
 {
     mfn_t m = mfn(pte_mfn(e));
 
-    if ((e & PTE_P) && mfn_is_ram(m))
-        frame_unmap(frame_of(m), e & PTE_RW);
+    if (!mfn_is_ram(m))
+        return;
+    if (e & PTE_RW)
+        type_put(m);
+    frame_put(m);
+}
+
+static inline __attribute__((always_inline)) void l1_put(uint64_t e)
+{
+    if ((e & PTE_P) && unlikely(!frame_unmap(mfn(pte_mfn(e)), e & PTE_RW)))
+        l1_put_unusual(e);
 }
 
 /* Of a present entry. */
@@ -363,22 +385,46 @@ static inline void entry_changed(struct domain *d, mfn_t table, unsigned level, 
         machine_root_changed(table);
 }
 
-/* An entry of an L1 table of d's, whose references are taken, comes in the place of another. */
-static inline void replace_l1(struct domain *d, mfn_t table, unsigned i, uint64_t entry)
+/*
+ * An L1 entry as it mostly is, without a reference to the table: the lock keeps it. The references of the new entry are taken
+ * before, those of the old one dropped after, as the last drop takes other locks. False: nothing changed.
+ */
+static inline __attribute__((always_inline)) bool set_simply(mfn_t table, unsigned i, uint64_t entry, struct domain *owner,
+                                                             struct domain *from, bool preserve_ad)
 {
     struct frame *f = frame_of(table);
     uint64_t old;
 
-    frame_lock(f);
-    old = atomic_exchange(&table_of(table)[i], entry);
+    if (unlikely(!mfn_is_tracked(table) || !l1_get_simply(owner, from, &entry)))
+        return false;
+    if (unlikely(!frame_lock_l1(f, owner->id))) {
+        l1_put(entry);
+        return false;
+    }
+    old = exchange(&table_of(table)[i], entry, preserve_ad);
     frame_unlock(f);
-    entry_changed(d, table, 1, i);
+    entry_changed(owner, table, 1, i);
     l1_put(old);
+    return true;
 }
 
-/* pt_set() with all that can be out of the ordinary. */
-static __attribute__((noinline)) int set_unusual(mfn_t table, unsigned i, uint64_t entry, struct domain *owner,
-                                                 struct domain *from, bool preserve_ad)
+unsigned pt_set_run(struct domain *owner, struct domain *from, const struct mmu_update *u, unsigned n)
+{
+    unsigned k;
+
+    for (k = 0; k < n; k++) {
+        uint64_t command = u[k].ptr % sizeof(uint64_t);
+        unsigned i = (unsigned)(u[k].ptr % PAGE_SIZE / sizeof(uint64_t));
+
+        if (unlikely(command != MMU_NORMAL_PT_UPDATE && command != MMU_PT_UPDATE_PRESERVE_AD))
+            break;
+        if (unlikely(!set_simply(maddr_mfn(u[k].ptr), i, u[k].val, owner, from, command == MMU_PT_UPDATE_PRESERVE_AD)))
+            break;
+    }
+    return k;
+}
+
+int pt_set(mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from, bool preserve_ad)
 {
     struct frame *f = frame_of(table);
     unsigned level = level_of(type_of(f->type));
@@ -409,39 +455,23 @@ static __attribute__((noinline)) int set_unusual(mfn_t table, unsigned i, uint64
     return 0;
 }
 
-int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from,
-           bool preserve_ad)
+/* Locks an L1 table of d's; *referenced: with both references, as it was not in use. False: d has no such table. */
+static inline bool l1_open(struct domain *d, mfn_t table, bool *referenced)
 {
-    bool l1 = type_of(frame_of(table)->type) == TYPE_L1;
-
-    if (unlikely(!l1 || owner != from || preserve_ad || !l1_get_usual(owner->id, entry)))
-        return set_unusual(table, i, entry, owner, from, preserve_ad);
-    replace_l1(owner, table, i, pte_for_hardware(entry) & l1_keep(owner));
-    return 0;
-}
-
-unsigned pt_set_run(struct domain *d, mfn_t table, const struct mmu_update *u, unsigned n)
-{
-    uint64_t keep = l1_keep(d), base = mfn_maddr(table) | MMU_NORMAL_PT_UPDATE;
-    unsigned k;
-
-    for (k = 0; k < n; k++) {
-        uint64_t at = u[k].ptr - base, e = u[k].val;
-
-        if (at >= PAGE_SIZE || at % sizeof(e) || !l1_get_usual(d->id, e))
-            break;
-        replace_l1(d, table, (unsigned)(at / sizeof(e)), pte_for_hardware(e) & keep);
-    }
-    return k;
+    *referenced = false;
+    if (likely(frame_lock_l1(frame_of(table), d->id)))
+        return true;
+    if (frame_get_type(d, table, TYPE_L1))
+        return false;
+    *referenced = true;
+    frame_lock(frame_of(table));
+    return true;
 }
 
 int pt_cmpxchg_l1(struct domain *d, mfn_t table, unsigned i, uint64_t *old, uint64_t new)
 {
-    struct frame *f = frame_of(table);
-    pte_slot *slot = &table_of(table)[i];
     uint64_t was = *old, fit = new;
-    bool same = same_references(was, new, 1);
-    bool done;
+    bool same = same_references(was, new, 1), referenced, done;
     int rc;
 
     if (same) {
@@ -451,39 +481,55 @@ int pt_cmpxchg_l1(struct domain *d, mfn_t table, unsigned i, uint64_t *old, uint
         if (rc)
             return rc;
     }
-    frame_lock(f);
-    done = atomic_compare_exchange_strong(slot, old, fit);
-    frame_unlock(f);
+    if (!l1_open(d, table, &referenced)) {
+        if (!same)
+            l1_put(fit);
+        return -EINVAL;
+    }
+    done = atomic_compare_exchange_strong(&table_of(table)[i], old, fit);
+    frame_unlock(frame_of(table));
     if (done)
         entry_changed(d, table, 1, i);
     if (!same)
         l1_put(done ? was : fit);
+    if (unlikely(referenced))
+        frame_put_type(table);
     return done ? 0 : -EAGAIN;
 }
 
 /* ---- Walks ---- */
 
-/* The table of `level` (1..3) that translates va, by v's kernel root; not referenced: it may change under us. */
-static bool walk(struct vcpu *v, uint64_t va, unsigned level, mfn_t *table)
+/* From the table of a level to the next lower one. */
+static inline bool step(mfn_t *m, uint64_t va, unsigned level)
+{
+    uint64_t e = table_of(*m)[pt_index(va, level)];
+
+    *m = mfn(pte_mfn(e));
+    return (e & (PTE_P | PTE_PSE)) == PTE_P && mfn_is_ram(*m);
+}
+
+/* The L1 table that translates va, by v's kernel root; not referenced: it may change under us. */
+static inline __attribute__((always_inline)) bool walk(const struct vcpu *v, uint64_t va, mfn_t *table)
 {
     mfn_t m = v->root_kernel;
 
-    if (mfn_same(m, MFN_NONE) || !va_range_guest(va, 1))
+    if (unlikely(mfn_same(m, MFN_NONE) || !va_range_guest(va, 1) || !step(&m, va, 4) || !step(&m, va, 3) || !step(&m, va, 2)))
         return false;
-    for (unsigned l = 4; l > level; l--) {
-        uint64_t e = table_of(m)[pt_index(va, l)];
-
-        m = mfn(pte_mfn(e));
-        if (!(e & PTE_P) || (e & PTE_PSE) || !mfn_is_ram(m))
-            return false;
-    }
     *table = m;
     return true;
 }
 
+bool pt_set_va(struct vcpu *v, uint64_t va, uint64_t entry)
+{
+    struct domain *d = v->domain;
+    mfn_t table;
+
+    return walk(v, va, &table) && set_simply(table, pt_index(va, 1), entry, d, d, false);
+}
+
 int pt_find_l1(struct vcpu *v, uint64_t va, mfn_t *table, unsigned *i)
 {
-    if (!walk(v, va, 1, table))
+    if (!walk(v, va, table))
         return -EINVAL;
     *i = pt_index(va, 1);
     return frame_get_type(v->domain, *table, TYPE_L1);
@@ -493,7 +539,7 @@ bool pt_read_l1(struct vcpu *v, uint64_t va, uint64_t *entry)
 {
     mfn_t table;
 
-    if (!walk(v, va, 1, &table))
+    if (!walk(v, va, &table))
         return false;
     *entry = table_of(table)[pt_index(va, 1)];
     return true;

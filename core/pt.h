@@ -28,16 +28,20 @@ int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type);
  * are `from`'s. 0, -EINVAL, -EPERM (MMIO), -EBUSY (writable, but a table or another's), -ERESTART.
  * `preserve_ad`: keep accessed and dirty bits as they are now.
  */
-int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from, bool preserve_ad);
+int pt_set(mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from, bool preserve_ad);
 
 /*
- * mmu_update() requests for an L1 table of d's, which the caller holds, as long as nothing is out of the ordinary: another
- * table or command, or another page than one of d's own. Gives how many of the n were done; for the next, see pt_set().
+ * mmu_update() requests by machine address, as long as nothing is out of the ordinary: entries of L1 tables of `owner`'s in
+ * use, and pages of `from`'s that are mapped like others. The caller need hold nothing. Gives how many of the n were done;
+ * the next one is for pt_set(), or no such request.
  */
-unsigned pt_set_run(struct domain *d, mfn_t table, const struct mmu_update *u, unsigned n);
+unsigned pt_set_run(struct domain *owner, struct domain *from, const struct mmu_update *u, unsigned n);
+/* The same for the entry that maps `va` in v's kernel tables. False: nothing was done; see pt_find_l1() and pt_set(). */
+bool pt_set_va(struct vcpu *v, uint64_t va, uint64_t entry);
 
 /*
- * As pt_set for an entry of an L1 table, if it still is *old; else -EAGAIN and *old is what it is. For emulated writes.
+ * As pt_set for an entry of a frame that is RAM, if it still is *old; else -EAGAIN and *old is what it is. For emulated
+ * writes: the caller need hold nothing, and what is no L1 table of d's is -EINVAL too.
  */
 int pt_cmpxchg_l1(struct domain *d, mfn_t table, unsigned i, uint64_t *old, uint64_t new);
 

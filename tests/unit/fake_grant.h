@@ -208,8 +208,7 @@ bool pt_read_l1(struct vcpu *v, uint64_t va, uint64_t *entry)
     return true;
 }
 
-int pt_set(struct vcpu *v, mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from,
-           bool preserve)
+int pt_set(mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from, bool preserve)
 {
     assert_true(mfn_same(table, l1[owner->id]) && !entry);
     pte_put(atomic_exchange(slot_of(owner->id, i), 0));

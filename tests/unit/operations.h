@@ -291,9 +291,9 @@ static void op_exchange(void)
     struct xen_memory_reservation r = *reservation(XENMEM_exchange);
 
     for (unsigned i = 0; i < N; i++) {
-        assert_int_equal(pt_set(a.v, a.m[3], 400 + i, pte_make(a.m[FREE + i].n, RW), a.d, a.d, false), 0);
+        assert_int_equal(pt_set(a.m[3], 400 + i, pte_make(a.m[FREE + i].n, RW), a.d, a.d, false), 0);
         assert_true(host_guest_store(a.v, va(400 + i), 0));
-        assert_int_equal(pt_set(a.v, a.m[3], 400 + i, 0, a.d, a.d, false), 0);
+        assert_int_equal(pt_set(a.m[3], 400 + i, 0, a.d, a.d, false), 0);
     }
     x = page(&a, ARGS);
     *x = (struct xen_memory_exchange){ .in = r, .out = r };

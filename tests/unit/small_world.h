@@ -304,7 +304,7 @@ static void begin(void)
         budget_reset();
         host_run(g->v);
         for (unsigned k = ARGS; k <= ARGS_OTHER; k++)
-            assert_int_equal(pt_set(g->v, g->m[3], k, pte_make(g->m[k].n, RW), g->d, g->d, false), 0);
+            assert_int_equal(pt_set(g->m[3], k, pte_make(g->m[k].n, RW), g->d, g->d, false), 0);
         assert_int_equal(grants_grow(g->d, 1), 0);
     }
     grant_entry(&a, GIVEN, GTF_permit_access, b.d->id, a.m[P + 1]);

@@ -350,7 +350,7 @@ static void uses_that_change(void **state)
     MARKS(61, assert_int_equal(type_pin(a.d, a.m[61], TYPE_L3), 0));
     assert_int_equal(type_unpin(a.m[61]), 0);
     hosted_leave(a.v, 1);
-    MARKS(62, assert_int_equal(pt_set(a.v, a.m[2], 9, pte_make(a.m[62].n, RW), a.d, a.d, false), 0));
+    MARKS(62, assert_int_equal(pt_set(a.m[2], 9, pte_make(a.m[62].n, RW), a.d, a.d, false), 0));
 }
 
 /* ---- FINAL ---- */
@@ -359,7 +359,7 @@ static void the_last_reading_tells_all(void **state)
 {
     uint64_t frames = a.m[20].n;
 
-    assert_int_equal(pt_set(a.v, a.m[3], 20, 0, a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[3], 20, 0, a.d, a.d, false), 0);
     memset(machine_frame(a.m[20]), 0, PAGE_SIZE);
     assert_int_equal(vcpu_set_gdt(a.v, &frames, 512), 0);
     assert_int_equal(vcpu_info_register(a.v, a.m[21], 0), 0);
@@ -507,9 +507,9 @@ static void *runs(void *arg)
             /* As a new entry that nobody used yet, of this frame or another; or by way of another table. */
             k = some_table(&seed);
             if (rand_r(&seed) % 4)
-                must(!pt_set(v, c.m[3 + k], i, data_entry((unsigned)rand_r(&seed) % TABLES, i), c.d, c.d, false));
+                must(!pt_set(c.m[3 + k], i, data_entry((unsigned)rand_r(&seed) % TABLES, i), c.d, c.d, false));
             else
-                must(!pt_set(v, c.m[2], k, pte_make(c.m[3 + k].n, PTE_P | PTE_US | PTE_RW), c.d, c.d, false));
+                must(!pt_set(c.m[2], k, pte_make(c.m[3 + k].n, PTE_P | PTE_US | PTE_RW), c.d, c.d, false));
             machine_flush(c.d->dirty_cpus, FLUSH_ALL, 0);
         }
         host_run(NULL);

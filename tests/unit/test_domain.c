@@ -143,9 +143,9 @@ static void mapped_frames_keep_a_dead_domain(void **state)
     guest_create(&g, 3, 0, PAGES);
     hosted_check();
     d = g.d;
-    assert_int_equal(pt_set(other.v, other.m[3], 100, pte_make(g.m[at].n, RW), other.d, g.d, false), 0);
+    assert_int_equal(pt_set(other.m[3], 100, pte_make(g.m[at].n, RW), other.d, g.d, false), 0);
     /* Its shared info page too, as a control domain would. */
-    assert_int_equal(pt_set(other.v, other.m[3], 101, pte_make(d->shared_mfn.n, RW), other.d, g.d, false), 0);
+    assert_int_equal(pt_set(other.m[3], 101, pte_make(d->shared_mfn.n, RW), other.d, g.d, false), 0);
     at = g.m[at].n;
     free_before = frames_free_count();
     guest_destroy(&g, control.v, 10);
@@ -157,10 +157,10 @@ static void mapped_frames_keep_a_dead_domain(void **state)
     assert_int_equal(d->tot_pages, 1);
 
     host_run(other.v);
-    assert_int_equal(pt_set(other.v, other.m[3], 100, 0, other.d, other.d, false), 0);
+    assert_int_equal(pt_set(other.m[3], 100, 0, other.d, other.d, false), 0);
     hosted_check();
     assert_true(frame_of(mfn(at))->refs & REFS_FREE);
-    assert_int_equal(pt_set(other.v, other.m[3], 101, 0, other.d, other.d, false), 0);
+    assert_int_equal(pt_set(other.m[3], 101, 0, other.d, other.d, false), 0);
     hosted_check();
     assert_null(domain_get(3));
     guest_destroy(&other, control.v, BUDGET_UNITS);

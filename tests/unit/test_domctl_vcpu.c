@@ -64,7 +64,7 @@ static void a_context_has_the_ldt(void **state)
 
     guest_start(&a, 7);
     host_run(control.v);
-    assert_int_equal(pt_set(a.v, a.m[3], LDT, a.m[LDT].n << PAGE_SHIFT | PTE_P | PTE_US, a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[3], LDT, a.m[LDT].n << PAGE_SHIFT | PTE_P | PTE_US, a.d, a.d, false), 0);
     vcpu_get_context(a.v, &c);
     assert_int_equal(c.ldt_ents, 0);
     c.ldt_base = VA(LDT);

@@ -94,9 +94,13 @@ static void a_mapping_takes_both_references_or_none(void **state)
     assert_false(frame_map(a.m[0], 1, true));
     f->type = type;
     assert_int_equal(refs(a.m[0]), 4);
-    frame_unmap(f, true);
-    frame_unmap(f, true);
-    frame_unmap(f, false);
+    assert_true(frame_unmap(a.m[0], true));
+    assert_true(frame_unmap(a.m[0], true));
+    assert_false(frame_unmap(a.m[0], true)); /* no use is left */
+    assert_int_equal(refs(a.m[0]), 2);
+    assert_true(frame_unmap(a.m[0], false));
+    assert_false(frame_unmap(a.m[0], false)); /* the last reference */
+    assert_false(frame_unmap(mfn(frame_count), false));
     assert_int_equal(refs(a.m[0]), 1);
     assert_int_equal(uses(a.m[0]), 0);
 }
@@ -106,7 +110,7 @@ static void a_table_is_not_mapped_writable(void **state)
     assert_int_equal(frame_get_type(a.d, a.m[0], TYPE_L1), 0);
     assert_false(frame_map(a.m[0], 1, true));
     assert_true(frame_map(a.m[0], 1, false));
-    frame_unmap(frame_of(a.m[0]), false);
+    assert_true(frame_unmap(a.m[0], false));
     frame_put_type(a.m[0]);
     hosted_leave(a.v, BUDGET_UNITS);
 }
@@ -117,7 +121,7 @@ static void the_last_mapping_frees_a_frame_given_up(void **state)
     assert_true(reservation_remove(a.d, a.m[5]));
     assert_false(frame_map(a.m[5], 1, false)); /* no longer in its owner's hands */
     assert_false(is_free(a.m[5]));
-    frame_unmap(frame_of(a.m[5]), false);
+    frame_put(a.m[5]);
     assert_true(is_free(a.m[5]));
     assert_false(frame_map(a.m[5], 1, false));
     hosted_check();
@@ -268,9 +272,7 @@ static int take(enum frame_type type, unsigned n)
 
 static void give(enum frame_type type, unsigned n)
 {
-    if (type == TYPE_WRITABLE && (n & 2))
-        frame_unmap(frame_of(a.m[0]), true);
-    else
+    if (type != TYPE_WRITABLE || !(n & 2) || !frame_unmap(a.m[0], true))
         frame_put_type(a.m[0]);
 }
 
@@ -332,7 +334,7 @@ static void *change(void *data)
         machine_relax();
     for (unsigned n = 0; n < 400000; n++) {
         budget_reset();
-        if (pt_set(current_vcpu(), a.m[3], 9, pte_make(a.m[10 + 2 * (n & 1) + cpu].n, RW), a.d, a.d, false))
+        if (pt_set(a.m[3], 9, pte_make(a.m[10 + 2 * (n & 1) + cpu].n, RW), a.d, a.d, false))
             overlaps++;
     }
     host_run(NULL);

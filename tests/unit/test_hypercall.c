@@ -499,6 +499,40 @@ static void a_store_to_a_table_goes_on_later(void **state)
     budget_reset();
 }
 
+/*
+ * A store that only compares tells what it found, so that must be an entry of the guest's own table, now: another's frame may
+ * be mapped here read-only, and be a table there; and what was mapped a moment ago may be another's by now.
+ */
+static void a_comparison_tells_of_own_tables_only(void **state)
+{
+    static const uint8_t code[] = { 0xf0, 0x48, 0x0f, 0xb1, 0x0b }; /* lock cmpxchg %rcx, (%rbx) */
+    struct cpu_regs *r = a.v->regs;
+    struct guest b;
+
+    guest_create(&b, 2, 0, 16);
+    guest_start(&b, 4);
+    host_run(a.v);
+    assert_int_equal(pt_set(a.m[3], 100, pte_make(b.m[3].n, RO), a.d, b.d, false), 0);
+    a.d->vm_assist |= 1u << VMASST_TYPE_writable_pagetables;
+    a.v->traps[X86_VEC_PF].va = VA(20);
+    memcpy(args, code, sizeof(code));
+    for (unsigned other = 0; other < 2; other++) {
+        uint64_t *table = machine_frame(other ? b.m[3] : a.m[3]), was = table[5];
+
+        r->rip = VA(ARGS);
+        r->rax = ~was;
+        r->rbx = (other ? VA(100) : VA(3)) + 5 * sizeof(was);
+        guest_page_fault(a.v, r->rbx, X86_PFEC_PRESENT | X86_PFEC_WRITE | X86_PFEC_USER);
+        assert_int_equal(r->rip, other ? VA(20) : VA(ARGS) + sizeof(code));
+        assert_int_equal(r->rax, other ? ~was : was);
+        assert_int_equal(table[5], was);
+        hosted_check();
+    }
+    assert_int_equal(pt_set(a.m[3], 100, 0, a.d, a.d, false), 0);
+    guest_destroy(&b, control.v, BUDGET_UNITS);
+    host_run(a.v);
+}
+
 /* ---- Anything ---- */
 
 static uint64_t seed = 88172645463325252ull;
@@ -571,6 +605,7 @@ int main(void)
         GUEST_TEST(text_has_its_price),
         GUEST_TEST(a_change_of_version_has_its_price),
         GUEST_TEST(a_store_to_a_table_goes_on_later),
+        GUEST_TEST(a_comparison_tells_of_own_tables_only),
         GUEST_TEST(a_long_list_lets_interrupts_in),
         GUEST_TEST(answers_have_no_holes),
         GUEST_TEST(any_call_with_any_arguments),

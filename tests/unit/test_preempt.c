@@ -27,7 +27,7 @@ static void nothing(void) { }
 static void set_entry(struct vcpu *v, unsigned i, uint64_t entry)
 {
     budget_reset();
-    assert_int_equal(pt_set(v, a.m[3], i, entry, a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[3], i, entry, a.d, a.d, false), 0);
 }
 
 /* On things of its own: all is as before when it is done. */
@@ -69,7 +69,7 @@ static void other_meddles(void)
         if (!frame_get_type(a.d, a.m[TREE + gaps % 7], TYPE_WRITABLE))
             frame_put_type(a.m[TREE + gaps % 7]);
         break;
-    case 4: (void)!pt_set(v, a.m[3], 200 + gaps % N, pte_make(a.m[FREE + gaps % N].n, RO), a.d, a.d, false); break;
+    case 4: (void)!pt_set(a.m[3], 200 + gaps % N, pte_make(a.m[FREE + gaps % N].n, RO), a.d, a.d, false); break;
     case 5: e[8 + gaps % N].flags = 0; break;
     case 6: (void)!type_pin(a.d, a.m[TREE], TYPE_L4); break;
     default: (void)!reservation_add(a.d, 0, 0, 5000 + gaps).n;

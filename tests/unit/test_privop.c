@@ -318,7 +318,7 @@ static void the_code_segment_says_how_wide_code_is(void **state)
     assert_true(privop_code64(a.v));
     r->cs = FLAT_RING3_CS32;
     assert_false(privop_code64(a.v));
-    assert_int_equal(pt_set(a.v, a.m[3], TABLE, 0, a.d, a.d, false), 0); /* it is mapped writable no more */
+    assert_int_equal(pt_set(a.m[3], TABLE, 0, a.d, a.d, false), 0); /* it is mapped writable no more */
     t[5] = code | DESC_L;
     t[6] = code | DESC_DB;
     assert_int_equal(vcpu_set_gdt(a.v, &frame, 512), 0);

@@ -119,7 +119,7 @@ static void a_table_may_map_itself_read_only(void **state)
     assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
     assert_int_equal(refs(3), 4); /* its list, itself, the L2, its own entry */
     for (unsigned i = 0; i < 4; i++)
-        assert_true(refused(pt_set(a.v, a.m[3], 20, pte_make(a.m[i].n, RW), a.d, a.d, false)));
+        assert_true(refused(pt_set(a.m[3], 20, pte_make(a.m[i].n, RW), a.d, a.d, false)));
     hosted_check();
 }
 
@@ -134,7 +134,7 @@ static void the_hypervisors_slots_stay(void **state)
     assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
     for (unsigned i = PT_HV_SLOT_FIRST; i <= PT_HV_SLOT_LAST; i++) {
         assert_int_not_equal(pte_mfn(root[i]), a.m[1].n);
-        assert_true(refused(pt_set(a.v, a.m[0], i, pte_make(a.m[1].n, RW), a.d, a.d, false)));
+        assert_true(refused(pt_set(a.m[0], i, pte_make(a.m[1].n, RW), a.d, a.d, false)));
     }
     hosted_check();
 }
@@ -279,23 +279,43 @@ static void a_run_of_entries_ends_at_the_first_unusual_one(void **state)
         { l1 + 31 * 8, rw }, { l1 + 30 * 8, pte_make(a.m[9].n, RO) }, { l1 + 511 * 8, pte_make(a.m[1].n, RO) }, { l1 + 32 * 8, 0 },
     };
     const struct mmu_update unusual[] = {
-        { mfn_maddr(a.m[2]) + 8, rw }, { mfn_maddr(a.m[4]), rw }, { l1 + 8 * 33 + 4, rw }, { l1 + 8 * 33 + MMU_PT_UPDATE_PRESERVE_AD, rw },
-        { l1 + 8 * 33 + MMU_MACHPHYS_UPDATE, rw }, { l1 + 8 * 33, rw & ~PTE_P }, { l1 + 8 * 33, pte_make(a.m[3].n, RW) },
-        { l1 + 8 * 33, pte_make(b.m[9].n, RO) }, { l1 + 8 * 33, pte_make(frame_count, RO) },
+        { mfn_maddr(a.m[2]) + 8, rw }, { mfn_maddr(a.m[4]), rw }, { l1 + 8 * 33 + 4, rw }, { l1 + 8 * 33 + MMU_MACHPHYS_UPDATE, rw },
+        { l1 + 8 * 33, pte_make(a.m[3].n, RW) }, { l1 + 8 * 33, pte_make(b.m[9].n, RO) }, { l1 + 8 * 33, pte_make(frame_count, RO) },
+        { mfn_maddr(mfn(frame_count)), rw },
     };
+    const struct mmu_update keeping = { l1 + 8 * 34 + MMU_PT_UPDATE_PRESERVE_AD, pte_make(a.m[9].n, RO & ~PTE_A) };
+    const struct mmu_update theirs = { l1 + 8 * 35, pte_make(b.m[9].n, RW) };
+    struct mmu_update mine;
 
     guest_tables(&a, 8);
     assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
     refs_were = refs(1);
-    assert_int_equal(pt_set(a.v, a.m[3], 30, rw, a.d, a.d, false), 0);
-    assert_int_equal(pt_set_run(a.d, a.m[3], u, 2), 2);
-    assert_int_equal(pt_set_run(a.d, a.m[3], u, ARRAY_SIZE(u)), 3);
+    assert_int_equal(pt_set(a.m[3], 30, rw, a.d, a.d, false), 0);
+    assert_int_equal(pt_set_run(a.d, a.d, u, 2), 2);
+    assert_int_equal(pt_set_run(a.d, a.d, u, ARRAY_SIZE(u)), ARRAY_SIZE(u));
     assert_int_equal(uses(9), 1);
     assert_int_equal(refs(9), 3);
     assert_int_equal(refs(1), refs_were + 1);
     for (unsigned i = 0; i < ARRAY_SIZE(unusual); i++)
-        assert_int_equal(pt_set_run(a.d, a.m[3], &unusual[i], 1), 0);
+        assert_int_equal(pt_set_run(a.d, a.d, &unusual[i], 1), 0);
     assert_int_equal(refs(9), 3);
+    ((uint64_t *)machine_frame(a.m[3]))[34] = PTE_A | PTE_D;
+    assert_int_equal(pt_set_run(a.d, a.d, &keeping, 1), 1);
+    assert_int_equal(((uint64_t *)machine_frame(a.m[3]))[34], pte_make(a.m[9].n, RO | PTE_A | PTE_D));
+    /* Another's pages for who may have them, in one's own tables only. */
+    assert_int_equal(pt_set_run(a.d, b.d, &theirs, 1), 0); /* not WRITABLE yet */
+    assert_int_equal(frame_get_type(b.d, b.m[9], TYPE_WRITABLE), 0);
+    assert_int_equal(pt_set_run(b.d, b.d, &theirs, 1), 0);
+    assert_int_equal(pt_set_run(a.d, b.d, &theirs, 1), 1);
+    assert_true(frame_of(b.m[9])->type & TYPE_FOREIGN);
+    frame_put_type(b.m[9]);
+    hosted_check();
+    /* A table that is not in use, though it was a moment ago. */
+    mine = (struct mmu_update){ mfn_maddr(a.m[10]) + 8, pte_make(a.m[9].n, RO) };
+    assert_int_equal(type_pin(a.d, a.m[10], TYPE_L1), 0);
+    assert_int_equal(pt_set_run(a.d, a.d, &mine, 1), 1);
+    assert_int_equal(type_unpin(a.m[10]), 0);
+    assert_int_equal(pt_set_run(a.d, a.d, &mine, 1), 0);
     hosted_check();
 }
 
@@ -303,21 +323,21 @@ static void an_entry_moves_its_references(void **state)
 {
     guest_tables(&a, 8);
     assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
-    assert_int_equal(pt_set(a.v, a.m[3], 30, pte_make(a.m[9].n, RW), a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[3], 30, pte_make(a.m[9].n, RW), a.d, a.d, false), 0);
     assert_int_equal(uses(9), 1);
     assert_int_equal(refs(9), 2);
-    assert_int_equal(pt_set(a.v, a.m[3], 30, pte_make(a.m[9].n, RO), a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[3], 30, pte_make(a.m[9].n, RO), a.d, a.d, false), 0);
     assert_int_equal(uses(9), 0);
     assert_int_equal(refs(9), 2);
-    assert_int_equal(pt_set(a.v, a.m[3], 30, 0xdeadbee0ull, a.d, a.d, false), 0); /* not present: anything */
+    assert_int_equal(pt_set(a.m[3], 30, 0xdeadbee0ull, a.d, a.d, false), 0); /* not present: anything */
     assert_int_equal(refs(9), 1);
     hosted_check();
     /* A second root entry for the same L3. */
-    assert_int_equal(pt_set(a.v, a.m[0], 5, pte_make(a.m[1].n, RW), a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[0], 5, pte_make(a.m[1].n, RW), a.d, a.d, false), 0);
     assert_int_equal(uses(1), 2);
-    assert_int_equal(pt_set(a.v, a.m[0], 5, 0, a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[0], 5, 0, a.d, a.d, false), 0);
     hosted_check();
-    assert_int_equal(pt_set(a.v, a.m[0], 0, 0, a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[0], 0, 0, a.d, a.d, false), 0);
     hosted_check();
     hosted_leave(a.v, 1);
     hosted_check();
@@ -332,15 +352,15 @@ static void root_changes_are_told(void **state)
     guest_tables(&a, 8);
     assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
     before = host_root_changes;
-    assert_int_equal(pt_set(a.v, a.m[0], 5, pte_make(a.m[1].n, RW), a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[0], 5, pte_make(a.m[1].n, RW), a.d, a.d, false), 0);
     assert_int_equal(host_root_changes, before + 1);
-    assert_int_equal(pt_set(a.v, a.m[0], 5, pte_make(a.m[1].n, RO), a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[0], 5, pte_make(a.m[1].n, RO), a.d, a.d, false), 0);
     assert_int_equal(host_root_changes, before + 2);
-    assert_int_equal(pt_set(a.v, a.m[0], 5, 0, a.d, a.d, true), 0);
+    assert_int_equal(pt_set(a.m[0], 5, 0, a.d, a.d, true), 0);
     assert_int_equal(host_root_changes, before + 3);
-    assert_true(refused(pt_set(a.v, a.m[0], 5, pte_make(a.m[3].n, RW), a.d, a.d, false)));
-    assert_int_equal(pt_set(a.v, a.m[1], 9, pte_make(a.m[2].n, RW), a.d, a.d, false), 0);
-    assert_int_equal(pt_set(a.v, a.m[3], 30, pte_make(a.m[9].n, RW), a.d, a.d, false), 0);
+    assert_true(refused(pt_set(a.m[0], 5, pte_make(a.m[3].n, RW), a.d, a.d, false)));
+    assert_int_equal(pt_set(a.m[1], 9, pte_make(a.m[2].n, RW), a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[3], 30, pte_make(a.m[9].n, RW), a.d, a.d, false), 0);
     assert_int_equal(host_root_changes, before + 3);
 }
 
@@ -351,9 +371,9 @@ static void accessed_and_dirty_survive(void **state)
     guest_tables(&a, 8);
     assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
     *slot |= PTE_D; /* the CPU does that */
-    assert_int_equal(pt_set(a.v, a.m[3], 6, pte_make(a.m[6].n, (RW | PTE_AVAIL) & ~PTE_A), a.d, a.d, true), 0);
+    assert_int_equal(pt_set(a.m[3], 6, pte_make(a.m[6].n, (RW | PTE_AVAIL) & ~PTE_A), a.d, a.d, true), 0);
     assert_true((*slot & (PTE_A | PTE_D | PTE_AVAIL)) == (PTE_A | PTE_D | PTE_AVAIL));
-    assert_int_equal(pt_set(a.v, a.m[3], 6, pte_make(a.m[6].n, RW & ~PTE_A), a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[3], 6, pte_make(a.m[6].n, RW & ~PTE_A), a.d, a.d, false), 0);
     assert_int_equal(*slot & (PTE_A | PTE_D), 0);
     hosted_check();
 }
@@ -384,18 +404,18 @@ static void foreign_frames_need_their_owner_named(void **state)
 
     guest_tables(&a, 8);
     assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
-    assert_true(refused(pt_set(a.v, a.m[3], 30, pte_make(b.m[9].n, RW), a.d, a.d, false)));
-    assert_true(refused(pt_set(a.v, a.m[3], 30, pte_make(a.m[9].n, RW), a.d, b.d, false)));
-    assert_int_equal(pt_set(a.v, a.m[3], 30, pte_make(b.m[9].n, RW), a.d, b.d, false), 0);
+    assert_true(refused(pt_set(a.m[3], 30, pte_make(b.m[9].n, RW), a.d, a.d, false)));
+    assert_true(refused(pt_set(a.m[3], 30, pte_make(a.m[9].n, RW), a.d, b.d, false)));
+    assert_int_equal(pt_set(a.m[3], 30, pte_make(b.m[9].n, RW), a.d, b.d, false), 0);
     hosted_check();
     assert_int_equal(f->refs & REFS_COUNT, 2);
     assert_int_equal(f->type & TYPE_COUNT, 1);
     /* The hypervisor's own: the machine-to-phys table, to read only. */
-    assert_true(refused(pt_set(a.v, a.m[3], 31, pte_make(machine_m2p_chunk(0).n, RW), a.d, &dom_xen, false)));
-    assert_int_equal(pt_set(a.v, a.m[3], 31, pte_make(machine_m2p_chunk(0).n, RO), a.d, &dom_xen, false), 0);
+    assert_true(refused(pt_set(a.m[3], 31, pte_make(machine_m2p_chunk(0).n, RW), a.d, &dom_xen, false)));
+    assert_int_equal(pt_set(a.m[3], 31, pte_make(machine_m2p_chunk(0).n, RO), a.d, &dom_xen, false), 0);
     hosted_check();
-    assert_int_equal(pt_set(a.v, a.m[3], 31, 0, a.d, a.d, false), 0);
-    assert_true(refused(pt_set(a.v, a.m[3], 31, pte_make(machine_frame_mfn(page).n, RO), a.d, &dom_xen, false)));
+    assert_int_equal(pt_set(a.m[3], 31, 0, a.d, a.d, false), 0);
+    assert_true(refused(pt_set(a.m[3], 31, pte_make(machine_frame_mfn(page).n, RO), a.d, &dom_xen, false)));
     hosted_check();
     hv_pages_free(page, 0);
     /* b dies first: the frame stays until a lets go (no_guests, in that order). */
@@ -409,11 +429,11 @@ static void addresses_of_memory_are_not_for_entries_that_are_not_present(void **
 
     guest_start(&a, 8);
     for (unsigned table = 0; table < 4; table++)
-        assert_int_equal(pt_set(a.v, a.m[table], 20, bad, a.d, a.d, false), 0);
+        assert_int_equal(pt_set(a.m[table], 20, bad, a.d, a.d, false), 0);
     machine_leaks_l1 = true;
     for (unsigned table = 0; table < 4; table++) {
-        assert_int_equal(pt_set(a.v, a.m[table], 20, bad + 8, a.d, a.d, false), -EINVAL);
-        assert_int_equal(pt_set(a.v, a.m[table], 20, good, a.d, a.d, false), 0);
+        assert_int_equal(pt_set(a.m[table], 20, bad + 8, a.d, a.d, false), -EINVAL);
+        assert_int_equal(pt_set(a.m[table], 20, good, a.d, a.d, false), 0);
         assert_int_equal(((uint64_t *)machine_frame(a.m[table]))[20], good);
     }
     old = l1[20];
@@ -424,7 +444,7 @@ static void addresses_of_memory_are_not_for_entries_that_are_not_present(void **
     ((uint64_t *)machine_frame(a.m[10]))[7] = good;
     assert_int_equal(type_pin(a.d, a.m[10], TYPE_L1), 0);
     a.d->privileges = PRIV_ALL;
-    assert_int_equal(pt_set(a.v, a.m[3], 20, bad, a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[3], 20, bad, a.d, a.d, false), 0);
     a.d->privileges = 0;
     machine_leaks_l1 = false;
     hosted_check();
@@ -468,7 +488,7 @@ static void stale_translations_are_flushed_before_a_frame_changes(void **state)
     assert_true(host_guest_store(a.v, 9 * PAGE_SIZE, 0));
 
     /* Unmapped without a flush: the guest can still write, which is its own affair. */
-    assert_int_equal(pt_set(a.v, a.m[3], 9, 0, a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[3], 9, 0, a.d, a.d, false), 0);
     assert_true(host_guest_store(a.v, 9 * PAGE_SIZE, 0));
     hosted_check();
     /* But not once the frame is a page table. */
@@ -478,7 +498,7 @@ static void stale_translations_are_flushed_before_a_frame_changes(void **state)
 
     /* Nor when it belongs to somebody else. */
     assert_true(host_guest_store(a.v, 10 * PAGE_SIZE, 0));
-    assert_int_equal(pt_set(a.v, a.m[3], 10, 0, a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[3], 10, 0, a.d, a.d, false), 0);
     assert_true(reservation_remove(a.d, a.m[10]));
     hosted_check();
     b.d->max_pages = HOSTED_FRAMES;
@@ -531,7 +551,7 @@ static void random_set(void)
     if (type < TYPE_L1 || type > TYPE_L4 || !frame_get(t, a.d->id))
         return;
     if (type_get(a.d, t, type) == 0) {
-        (void)!pt_set(a.v, t, rnd(3) ? rnd(8) : rnd(512), random_entry(), a.d, rnd(8) ? a.d : b.d, rnd(2));
+        (void)!pt_set(t, rnd(3) ? rnd(8) : rnd(512), random_entry(), a.d, rnd(8) ? a.d : b.d, rnd(2));
         type_put(t);
     }
     frame_put(t);

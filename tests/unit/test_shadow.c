@@ -65,7 +65,7 @@ static void store(unsigned page, uint64_t x)
 
 static void change(unsigned table, unsigned i, uint64_t entry)
 {
-    assert_int_equal(pt_set(a.v, a.m[table], i, entry, a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[table], i, entry, a.d, a.d, false), 0);
     hosted_check();
 }
 
@@ -253,7 +253,7 @@ static void roots_change(void **state)
     assert_int_equal(pt_set_root(a.v, a.m[0], true), 0); /* the user's */
     machine_set_mode(a.v, false);
     store(9, 2);
-    assert_int_equal(pt_set(a.v, a.m[0], 0, 0, a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[0], 0, 0, a.d, a.d, false), 0);
     machine_flush(a.d->dirty_cpus, FLUSH_ALL, 0);
     assert_false(host_guest_load(a.v, VA(9), &x));
     hosted_check();
@@ -298,7 +298,7 @@ static unsigned taken;
 static void takes_it_away(void)
 {
     taken++;
-    assert_int_equal(pt_set(a.v, a.m[3], 9, pte_make(a.m[9].n, PLAIN | PTE_RW), a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[3], 9, pte_make(a.m[9].n, PLAIN | PTE_RW), a.d, a.d, false), 0);
 }
 
 static void the_hypervisor_does_not_try_for_ever(void **state)
@@ -326,7 +326,7 @@ static void shadows_run_out(void **state)
 
     for (unsigned i = 0; i < N; i++) {
         guest_entry(&a, FIRST + i, 0, 10 + i % 40, PLAIN | PTE_RW);
-        assert_int_equal(pt_set(a.v, a.m[2], 1 + i, pte_make(a.m[FIRST + i].n, PLAIN | PTE_RW), a.d, a.d, false), 0);
+        assert_int_equal(pt_set(a.m[2], 1 + i, pte_make(a.m[FIRST + i].n, PLAIN | PTE_RW), a.d, a.d, false), 0);
     }
     assert_true(a.d->dirty->shadow.count < N);
     clean(&a);
@@ -353,11 +353,11 @@ static void use_and_undo(unsigned k)
 {
     uint64_t x;
 
-    assert_int_equal(pt_set(a.v, a.m[2], 1, pte_make(a.m[70 + k].n, PLAIN | PTE_RW), a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[2], 1, pte_make(a.m[70 + k].n, PLAIN | PTE_RW), a.d, a.d, false), 0);
     machine_flush(a.d->dirty_cpus, FLUSH_PAGE, VA(512));
     assert_true(host_guest_store(a.v, VA(512), k));
     assert_true(host_guest_load(a.v, VA(513), &x));
-    assert_int_equal(pt_set(a.v, a.m[2], 1, 0, a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[2], 1, 0, a.d, a.d, false), 0);
     hosted_leave(a.v, BUDGET_UNITS);
 }
 
@@ -404,7 +404,7 @@ static void anything_in_any_order(void **state)
         case 0:
             is[page].frame = rnd(3) ? (int)frame : -1;
             is[page].rw = rnd(3);
-            assert_int_equal(pt_set(a.v, a.m[3], page, is[page].frame < 0 ? 0 : pte_make(a.m[frame].n, PLAIN |
+            assert_int_equal(pt_set(a.m[3], page, is[page].frame < 0 ? 0 : pte_make(a.m[frame].n, PLAIN |
                                     (is[page].rw ? PTE_RW : 0)), a.d, a.d, rnd(2)), 0);
             machine_flush(a.d->dirty_cpus, FLUSH_PAGE, VA(page));
             break;

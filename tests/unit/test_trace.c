@@ -319,7 +319,7 @@ static void half_full_raises_the_virq_once(void **state)
 
 static int map(mfn_t m, uint64_t flags)
 {
-    return pt_set(control.v, control.m[3], 100, pte_make(m.n, flags), control.d, &dom_xen, false);
+    return pt_set(control.m[3], 100, pte_make(m.n, flags), control.d, &dom_xen, false);
 }
 
 static void only_they_can_be_mapped_writable(void **state)
@@ -333,7 +333,7 @@ static void only_they_can_be_mapped_writable(void **state)
     assert_int_equal(map(machine_frame_mfn(other), RW), -EINVAL);
     assert_int_equal(map(machine_m2p_chunk(0), RW), -EINVAL);
     assert_int_equal(map(machine_m2p_chunk(0), RO), 0);
-    assert_int_equal(pt_set(control.v, control.m[3], 100, 0, control.d, &dom_xen, false), 0);
+    assert_int_equal(pt_set(control.m[3], 100, 0, control.d, &dom_xen, false), 0);
     hv_pages_free(other, 0);
     hosted_check();
     host_run(g.v);

@@ -65,24 +65,34 @@ static void a_port_is_closed_after_its_users(void **state)
 
 static uint64_t entry(unsigned page) { return pte_make(a.m[page].n, RW); }
 
-/*
- * First the writer waits for the frame that it is to map: the other CPU lets go of that, and takes the table. Then for the
- * table: the other CPU has changed the same entry, and lets go of it.
- */
-static void other_writes(void)
+/* The other CPU has the table, changes the same entry, and lets go. */
+static void other_ends(void)
 {
     _Atomic uint64_t *slot = (_Atomic uint64_t *)machine_frame(a.m[3]) + SLOT;
 
     host_cpu = 1;
-    if (waits++ == 0) {
-        frame_unlock(frame_of(a.m[FRESH]));
-        frame_lock(frame_of(a.m[3]));
-    } else {
-        assert_int_equal(waits, 2);
-        assert_int_equal(frame_get_type(a.d, a.m[OTHER], TYPE_WRITABLE), 0);
-        assert_int_equal(atomic_exchange(slot, entry(OTHER)), 0);
-        frame_unlock(frame_of(a.m[3]));
+    waits++;
+    assert_int_equal(frame_get_type(a.d, a.m[OTHER], TYPE_WRITABLE), 0);
+    assert_int_equal(atomic_exchange(slot, entry(OTHER)), 0);
+    frame_unlock(frame_of(a.m[3]));
+    host_cpu = 0;
+}
+
+/*
+ * First the writer waits for the frame that it is to map: the other CPU lets go of that, and takes the table. Then for the
+ * table.
+ */
+static void other_writes(void)
+{
+    if (waits) {
+        assert_int_equal(waits, 1);
+        other_ends();
+        return;
     }
+    host_cpu = 1;
+    waits++;
+    frame_unlock(frame_of(a.m[FRESH]));
+    frame_lock(frame_of(a.m[3]));
     host_cpu = 0;
 }
 
@@ -92,7 +102,7 @@ static void an_entry_is_exchanged_under_its_lock(void **state)
     frame_lock(frame_of(a.m[FRESH]));
     host_cpu = 0;
     host_relax = other_writes;
-    assert_int_equal(pt_set(a.v, a.m[3], SLOT, entry(FRESH), a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[3], SLOT, entry(FRESH), a.d, a.d, false), 0);
     host_relax = NULL;
     if (waits == 1) { /* nobody waited: so that the test can end */
         host_cpu = 1;
@@ -101,8 +111,29 @@ static void an_entry_is_exchanged_under_its_lock(void **state)
     }
     assert_int_equal(waits, 2);
     hosted_check(); /* the other's entry was put */
-    assert_int_equal(pt_set(a.v, a.m[3], SLOT, 0, a.d, a.d, false), 0);
+    assert_int_equal(pt_set(a.m[3], SLOT, 0, a.d, a.d, false), 0);
     hosted_check();
+}
+
+/* So it is for who has no reference to the table. */
+static void a_run_of_entries_waits_for_the_lock(void **state)
+{
+    const struct mmu_update u = { mfn_maddr(a.m[3]) + SLOT * sizeof(uint64_t), entry(FRESH) };
+
+    assert_int_equal(frame_get_type(a.d, a.m[FRESH], TYPE_WRITABLE), 0);
+    host_cpu = 1;
+    frame_lock(frame_of(a.m[3]));
+    host_cpu = 0;
+    host_relax = other_ends;
+    assert_int_equal(pt_set_run(a.d, a.d, &u, 1), 1);
+    host_relax = NULL;
+    if (!waits)
+        other_ends(); /* so that the test can end */
+    frame_put_type(a.m[FRESH]);
+    hosted_check(); /* the other's entry was put */
+    assert_int_equal(pt_set(a.m[3], SLOT, 0, a.d, a.d, false), 0);
+    hosted_check();
+    assert_int_equal(waits, 1);
 }
 
 int main(void)
@@ -110,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_port_is_closed_after_its_users, one_guest, no_guest),
         cmocka_unit_test_setup_teardown(an_entry_is_exchanged_under_its_lock, one_guest, no_guest),
+        cmocka_unit_test_setup_teardown(a_run_of_entries_waits_for_the_lock, one_guest, no_guest),
     };
 
     return cmocka_run_group_tests(tests, hosted_setup, NULL);
