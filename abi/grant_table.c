@@ -53,12 +53,17 @@ static long each_element(struct hypercall *hc, size_t size, bool write, element_
 static int map_one(struct hypercall *hc, void *element, void *context)
 {
     budget_take(8);
-    return grant_map(hc->v, element);
+    return grant_map(hc->v, element, context);
 }
 
 static long grant_op_map(struct hypercall *hc, void *arg)
 {
-    return EACH(hc, struct gnttab_map_grant_ref, true, map_one, NULL);
+    struct domain *granter = NULL;
+    long rc = EACH(hc, struct gnttab_map_grant_ref, true, map_one, &granter);
+
+    if (granter)
+        domain_put(granter);
+    return rc;
 }
 
 static int unmap_one(struct hypercall *hc, void *element, void *context)
@@ -88,8 +93,12 @@ static int replace_one(struct hypercall *hc, void *element, void *context)
 
 static long grant_op_unmap(struct hypercall *hc, void *arg)
 {
-    struct grant_unmaps batch = { 0 };
-    long rc = EACH(hc, struct gnttab_unmap_grant_ref, true, unmap_one, &batch);
+    struct grant_unmaps batch;
+    long rc;
+
+    batch.n = 0;
+    batch.flush = false;
+    rc = EACH(hc, struct gnttab_unmap_grant_ref, true, unmap_one, &batch);
 
     grant_unmaps_finish(hc->d, &batch);
     return rc;

@@ -74,8 +74,8 @@ static inline bool frame_lock_l1(struct frame *f, domid_t owner)
     return false;
 }
 
-/* A general reference to a frame in the ordinary state, of `owner`; false: nothing changed. Why it looks twice: frame_get(). */
-static inline bool frame_get_ordinary(struct frame *f, domid_t owner)
+/* n general references to a frame in the ordinary state, of `owner`; false: nothing changed. Why it looks twice: frame_get(). */
+static inline bool frame_get_ordinary(struct frame *f, domid_t owner, unsigned n)
 {
     uint64_t x = atomic_load_explicit(&f->refs, memory_order_relaxed);
 
@@ -84,10 +84,11 @@ static inline bool frame_get_ordinary(struct frame *f, domid_t owner)
     do {
         if (unlikely(x - REFS_ORDINARY >= REFS_MANY))
             return false;
-    } while (unlikely(!atomic_compare_exchange_weak(&f->refs, &x, x + 1)));
+    } while (unlikely(!atomic_compare_exchange_weak(&f->refs, &x, x + n)));
     if (likely(f->owner == owner))
         return true;
-    frame_put(frame_mfn(f));
+    while (n--)
+        frame_put(frame_mfn(f));
     return false;
 }
 
@@ -108,11 +109,37 @@ __must_check static inline bool frame_map(mfn_t m, domid_t owner, bool writable)
 {
     struct frame *f = frame_of(m);
 
-    if (unlikely(!mfn_is_tracked(m) || !frame_get_ordinary(f, owner)))
+    if (unlikely(!mfn_is_tracked(m) || !frame_get_ordinary(f, owner, 1)))
         return false;
     if (!writable || likely(writable_get_ordinary(f)))
         return true;
     frame_put(m);
+    return false;
+}
+
+/* n more WRITABLE uses by others than the owner: writable_get_ordinary() and frame_mapped_foreign() in one. */
+static inline bool writable_get_foreign(struct frame *f, unsigned n)
+{
+    uint64_t x = atomic_load_explicit(&f->type, memory_order_relaxed);
+
+    do {
+        if (unlikely((x & ~TYPE_FOREIGN) - WRITABLE_ORDINARY >= REFS_MANY))
+            return false;
+    } while (unlikely(!atomic_compare_exchange_weak(&f->type, &x, (x | TYPE_FOREIGN) + n)));
+    return true;
+}
+
+/* n mappings more of frame m of `owner`, by others. False: nothing changed, and why is for frame_get() and type_get() to say. */
+__must_check static inline bool frame_lend(mfn_t m, domid_t owner, bool writable, unsigned n)
+{
+    struct frame *f = frame_of(m);
+
+    if (unlikely(!mfn_is_tracked(m) || !frame_get_ordinary(f, owner, n)))
+        return false;
+    if (!writable || likely(writable_get_foreign(f, n)))
+        return true;
+    while (n--)
+        frame_put(m);
     return false;
 }
 

@@ -69,7 +69,8 @@ int16_t grants_swap(struct domain *d, grant_ref_t a, grant_ref_t b);
 /* ---- Operations of the current vCPU ---- */
 
 /* Each sets op->status unless it gives -ERESTART: nothing was done, call again. */
-__must_check int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op);
+/* *last: who granted to the operation before, with a reference. The caller begins with NULL, and puts what is there in the end. */
+__must_check int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op, struct domain **last);
 __must_check int grant_copy(struct vcpu *v, struct gnttab_copy *op);
 __must_check int grant_transfer(struct vcpu *v, struct gnttab_transfer *op);
 

@@ -13,7 +13,7 @@
  */
 #include "core/grant_table.h"
 
-#include "core/frame.h"
+#include "core/frame_map.h"
 #include "core/log.h"
 #include "core/vcpu.h"
 #include "lib/errno.h"
@@ -162,12 +162,11 @@ int16_t grant_pin(struct vcpu *v, struct domain *granter, grant_ref_t ref, domid
     return status;
 }
 
-void grant_unpin(struct domain *granter, grant_ref_t ref, bool write)
+/* Lock held. */
+static void unpin(struct grant_table *t, grant_ref_t ref, bool write)
 {
-    struct grant_table *t = grant_table(granter);
     struct active *active;
 
-    lock(&t->lock);
     ASSERT(ref < grant_count(t));
     active = grant_active(t, ref);
     ASSERT(write ? active->writers : active->readers);
@@ -178,6 +177,24 @@ void grant_unpin(struct domain *granter, grant_ref_t ref, bool write)
     if (!active_bits(active))
         t->pinned--;
     unmark(t, ref);
+}
+
+void grant_unpin(struct domain *granter, grant_ref_t ref, bool write)
+{
+    struct grant_table *t = grant_table(granter);
+
+    lock(&t->lock);
+    unpin(t, ref, write);
+    unlock(&t->lock);
+}
+
+void grant_unpin_all(struct domain *granter, const struct grant_release *r, unsigned n)
+{
+    struct grant_table *t = grant_table(granter);
+
+    lock(&t->lock);
+    for (unsigned i = 0; i < n; i++)
+        unpin(t, r[i].ref, r[i].write);
     unlock(&t->lock);
 }
 
@@ -187,6 +204,8 @@ int grant_frame_get(struct domain *owner, mfn_t m, bool write)
 {
     int rc = 0;
 
+    if (likely(frame_map(m, owner->id, write)))
+        return 0;
     if (!mfn_is_tracked(m) || !frame_get(m, owner->id))
         return -ENOENT;
     if (frame_of(m)->refs & REFS_HV)
@@ -200,8 +219,28 @@ int grant_frame_get(struct domain *owner, mfn_t m, bool write)
 
 void grant_frame_put(mfn_t m, bool write)
 {
+    if (likely(frame_unmap(m, write)))
+        return;
     if (write)
-        frame_put_type(m);
-    else
-        frame_put(m);
+        type_put(m);
+    frame_put(m);
+}
+
+int grant_frame_lend(struct domain *owner, mfn_t m, bool write, unsigned n)
+{
+    int rc;
+
+    if (likely(frame_lend(m, owner->id, write, n)))
+        return 0;
+    for (unsigned i = 0; i < n; i++) {
+        rc = grant_frame_get(owner, m, write);
+        if (rc) {
+            while (i--)
+                grant_frame_put(m, write);
+            return rc;
+        }
+        if (write)
+            frame_mapped_foreign(m);
+    }
+    return 0;
 }

@@ -62,31 +62,32 @@ static bool handles_grow(struct grant_table *t)
     return true;
 }
 
-/* A handle for a mapping in the making; NO_HANDLE if there is no room. */
-static grant_handle_t handle_take(struct grant_table *t)
+/* A mapping in the making, and its handle; NULL if there is no room. */
+static struct mapping *handle_take(struct grant_table *t, grant_handle_t *handle)
 {
-    grant_handle_t handle = NO_HANDLE;
+    struct mapping *m = NULL;
 
     lock(&t->lock);
     if (t->free_map || handles_grow(t)) {
-        handle = t->free_map - 1;
-        t->free_map = mapping_at(t, handle)->next_free;
+        *handle = t->free_map - 1;
+        m = mapping_at(t, *handle);
+        t->free_map = m->next_free;
         t->mapped++;
     }
     unlock(&t->lock);
-    return handle;
+    return m;
 }
 
+/* Lock held. */
 static void handle_free(struct grant_table *t, grant_handle_t handle)
 {
-    struct mapping *m;
+    struct mapping *m = mapping_at(t, handle);
 
-    lock(&t->lock);
-    m = mapping_at(t, handle);
-    *m = (struct mapping){ .next_free = t->free_map };
+    m->granter = NULL;
+    m->flags = 0;
+    m->next_free = t->free_map;
     t->free_map = handle + 1;
     t->mapped--;
-    unlock(&t->lock);
 }
 
 unsigned grants_mapped(struct domain *d)
@@ -125,63 +126,69 @@ static uint64_t entry_for(mfn_t m, uint32_t flags)
 /* Puts the mapping into v's page table; m->pte: where. A status. */
 static int16_t host_map(struct vcpu *v, struct mapping *m, uint64_t entry)
 {
-    int16_t status;
-    unsigned index;
-    mfn_t table;
+    bool contains_pte = m->flags & GNTMAP_contains_pte;
 
-    if (m->flags & GNTMAP_contains_pte) {
-        if (m->host_addr % sizeof(uint64_t))
-            return GNTST_general_error;
-        m->pte = m->host_addr;
-        return (int16_t)pt_grant_map(v, m->pte, true, entry);
-    }
-    if (m->host_addr % PAGE_SIZE || pt_find_l1(v, m->host_addr, &table, &index))
+    if (m->host_addr % (contains_pte ? sizeof(uint64_t) : PAGE_SIZE))
         return GNTST_general_error;
-    m->pte = mfn_maddr(table) + index * sizeof(uint64_t);
-    status = (int16_t)pt_grant_map(v, m->pte, true, entry);
-    frame_put_type(table);
-    return status;
+    return (int16_t)pt_grant_map(v, m->host_addr, contains_pte, entry, &m->pte);
 }
 
-/* Pin, frame and entry for *m, whose frame is filled in; all or nothing. op->status, or -ERESTART. */
-static int map_parts(struct vcpu *v, struct mapping *m, struct gnttab_map_grant_ref *op)
+/*
+ * Pin, frame and entry for *m, whose frame is filled in; all or nothing. op->status, or -ERESTART. The frame's references
+ * are two if there is an entry: one is the entry's.
+ */
+static int map_parts(struct vcpu *v, struct domain *granter, struct mapping *m, struct gnttab_map_grant_ref *op)
 {
+    unsigned refs = op->flags & GNTMAP_host_map ? 2 : 1;
     bool write = !(op->flags & GNTMAP_readonly);
     struct grant_entry entry;
     int rc;
 
-    op->status = grant_pin(v, m->granter, m->ref, v->domain->id, write, false, &entry);
+    op->status = grant_pin(v, granter, op->ref, v->domain->id, write, false, &entry);
     if (op->status)
         return 0;
     m->frame = mfn(entry.frame);
-    rc = grant_frame_get(m->granter, m->frame, write);
+    rc = grant_frame_lend(granter, m->frame, write, refs);
     if (rc) {
         op->status = (int16_t)refuse(v, rc == -ENOENT ? GNTST_bad_page : GNTST_general_error,
-                                     "grant %u of d%u: frame %#llx", m->ref, m->granter->id,
+                                     "grant %u of d%u: frame %#llx", op->ref, granter->id,
                                      (unsigned long long)entry.frame);
         goto undo_pin;
     }
-    if (write)
-        frame_mapped_foreign(m->frame); /* a device's mapping too */
     if (op->flags & GNTMAP_host_map)
         op->status = host_map(v, m, entry_for(m->frame, op->flags));
-    if (!op->status)
+    if (likely(!op->status))
         return 0;
-    op->status = (int16_t)refuse(v, op->status, "grant %u of d%u at %#llx", m->ref, m->granter->id,
+    op->status = (int16_t)refuse(v, op->status, "grant %u of d%u at %#llx", op->ref, granter->id,
                                  (unsigned long long)m->host_addr);
-    grant_frame_put(m->frame, write);
+    while (refs--)
+        grant_frame_put(m->frame, write);
 undo_pin:
-    grant_unpin(m->granter, m->ref, write);
+    grant_unpin(granter, op->ref, write);
     return rc == -ERESTART ? rc : 0;
 }
 
-int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op)
+/* The granter of an operation, for which the one before it may be right. NULL: none that lives. */
+static struct domain *granter_of(const struct gnttab_map_grant_ref *op, struct domain **last)
+{
+    struct domain *d = *last;
+
+    if (unlikely(!d || d->id != op->dom)) {
+        if (d)
+            domain_put(d);
+        *last = d = domain_get(op->dom);
+    }
+    return d && !domain_dying(d) ? d : NULL;
+}
+
+int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op, struct domain **last)
 {
     const uint16_t kept = GNTMAP_host_map | GNTMAP_device_map | GNTMAP_readonly | GNTMAP_contains_pte;
     struct grant_table *t = grant_table(v->domain);
-    struct mapping m = { .ref = op->ref, .flags = op->flags & kept, .host_addr = op->host_addr };
-    grant_handle_t handle;
-    int rc = 0;
+    grant_handle_t handle = NO_HANDLE;
+    struct domain *granter;
+    struct mapping *m;
+    int rc;
 
     if (!(op->flags & (GNTMAP_host_map | GNTMAP_device_map))) {
         op->status = (int16_t)refuse(v, GNTST_bad_gntref,
@@ -189,31 +196,31 @@ int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op)
         return 0;
     }
     op->status = GNTST_bad_domain;
-    m.granter = domain_get(op->dom);
-    if (!m.granter || domain_dying(m.granter))
-        goto put_granter;
+    granter = granter_of(op, last);
+    if (!granter)
+        return 0;
     op->status = GNTST_no_space;
-    handle = handle_take(t);
-    if (handle == NO_HANDLE)
-        goto put_granter;
-    rc = map_parts(v, &m, op);
-    if (rc || op->status) {
+    m = handle_take(t, &handle);
+    if (!m)
+        return 0;
+    m->flags = op->flags & kept;
+    m->host_addr = op->host_addr;
+    m->pte = 0;
+    rc = map_parts(v, granter, m, op);
+    if (unlikely(rc || op->status)) {
+        lock(&t->lock);
         handle_free(t, handle);
-        goto put_granter;
+        unlock(&t->lock);
+        return rc;
     }
-    lock(&t->lock);
-    *mapping_at(t, handle) = m;
-    unlock(&t->lock);
+    op->handle = handle;
+    op->dev_bus_addr = mfn_maddr(m->frame); /* Linux learns the frame from it, device or not */
+    m->ref = op->ref;
+    domain_ref(granter);
+    atomic_store_explicit(&m->granter, granter, memory_order_release); /* from here on others may unmap it */
     perf_count(PERF_GRANT_MAPS);
     trace1(TRC_MEM_PAGE_GRANT_MAP, op->dom);
-    op->handle = handle;
-    op->dev_bus_addr = mfn_maddr(m.frame); /* Linux learns the frame from it, device or not */
     return 0;
-
-put_granter:
-    if (m.granter)
-        domain_put(m.granter);
-    return rc;
 }
 
 /* ---- Unmapping ---- */
@@ -254,7 +261,7 @@ static int16_t replace(struct vcpu *v, const struct mapping *m, uint64_t new_add
     if (pt_find_l1(v, new_addr, &table, &index))
         return GNTST_bad_virt_addr;
     if (pt_read_l1(v, new_addr, &entry))
-        status = (int16_t)pt_grant_unmap(v, m->pte, true, m->frame, entry);
+        status = (int16_t)pt_grant_unmap(v, m->pte, m->frame, entry);
     if (!status && pt_set(table, index, 0, v->domain, v->domain, false))
         guest_log(v->domain, LOG_WARN, "moved page stays mapped at %#llx", (unsigned long long)new_addr);
     frame_put_type(table);
@@ -277,14 +284,14 @@ int16_t grant_unmap(struct vcpu *v, struct grant_unmaps *batch, const struct gnt
                     uint64_t new_addr)
 {
     struct grant_table *t = grant_table(v->domain);
-    struct mapping m = { 0 };
+    struct mapping m = { .granter = NULL };
     int16_t status = unmap_begin(t, op, &m);
 
     if (status)
         return (int16_t)refuse(v, status, "unmap handle %u at %#llx", op->handle,
                                (unsigned long long)op->host_addr);
     if (op->host_addr) {
-        status = new_addr ? replace(v, &m, new_addr) : (int16_t)pt_grant_unmap(v, m.pte, true, m.frame, 0);
+        status = new_addr ? replace(v, &m, new_addr) : (int16_t)pt_grant_unmap(v, m.pte, m.frame, 0);
         if (!status) {
             m.flags &= (uint16_t)~GNTMAP_host_map;
             batch->flush = true;
@@ -305,18 +312,28 @@ int16_t grant_unmap(struct vcpu *v, struct grant_unmaps *batch, const struct gnt
 
 void grant_unmaps_finish(struct domain *d, struct grant_unmaps *batch)
 {
-    const struct grant_release *r;
+    const struct grant_release *r = batch->item, *end = r + batch->n, *same;
+    struct grant_table *t = grant_table(d);
 
     if (batch->flush)
         flush_tlbs(d->dirty_cpus, FLUSH_ALL, 0);
     batch->flush = false;
-    while (batch->n) {
-        r = &batch->item[--batch->n];
-        grant_unpin(r->granter, r->ref, r->write);
-        grant_frame_put(r->frame, r->write);
-        handle_free(grant_table(d), r->handle);
-        domain_put(r->granter);
+    batch->n = 0;
+    if (r == end)
+        return;
+    for (; r < end; r = same) {
+        for (same = r + 1; same < end && same->granter == r->granter; same++)
+            continue;
+        grant_unpin_all(r->granter, r, (unsigned)(same - r));
     }
+    for (r = batch->item; r < end; r++)
+        grant_frame_put(r->frame, r->write);
+    lock(&t->lock);
+    for (r = batch->item; r < end; r++)
+        handle_free(t, r->handle);
+    unlock(&t->lock);
+    for (r = batch->item; r < end; r++)
+        domain_put(r->granter);
 }
 
 /* ---- The mapper's end: none of its vCPUs runs any more ---- */

@@ -4,8 +4,8 @@
  *
  * The shared pages are the guest's to write at any time. What counts is in `active`: for each reference who
  * uses it now, and the frame it named when the first of them came. All fields are under the table's GRANT
- * lock; a CPU holds one such lock at a time, and under it takes and gives no frame references (the last put
- * needs the DOMAIN lock).
+ * lock, but for a mapping in the making, which is its maker's until `granter` is set. A CPU holds one such lock
+ * at a time, and under it takes and gives no frame references (the last put needs the DOMAIN lock).
  *
  *   G1  an entry with pins has GTF_reading set in its shared word (v2: status word); with write pins,
  *       GTF_writing
@@ -46,7 +46,7 @@ struct active {
 _Static_assert(sizeof(struct active) == 32, "an even number to a page");
 
 struct mapping {
-    struct domain *granter;  /* its reference; NULL: not in use             */
+    struct domain *_Atomic granter; /* its reference; NULL: not in use, or in the making by who took the handle */
     union {
         grant_ref_t ref;
         uint32_t next_free;  /* handle + 1; 0 ends                          */
@@ -150,6 +150,8 @@ void grant_pages_free(struct grant_table *t);
 __must_check int16_t grant_pin(struct vcpu *v, struct domain *granter, grant_ref_t ref, domid_t to,
                                bool write, bool copy, struct grant_entry *out);
 void grant_unpin(struct domain *granter, grant_ref_t ref, bool write);
+/* The same of n mappings, all of one granter. */
+void grant_unpin_all(struct domain *granter, const struct grant_release *r, unsigned n);
 
 /*
  * References for using a frame of `owner`: a general one, and a WRITABLE type to write. Pages of the
@@ -158,5 +160,7 @@ void grant_unpin(struct domain *granter, grant_ref_t ref, bool write);
  */
 __must_check int grant_frame_get(struct domain *owner, mfn_t m, bool write);
 void grant_frame_put(mfn_t m, bool write);
+/* grant_frame_get() n times, for mappings by others. The same errors. */
+__must_check int grant_frame_lend(struct domain *owner, mfn_t m, bool write, unsigned n);
 
 #endif

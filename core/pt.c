@@ -568,74 +568,62 @@ int guest_frame_get(guest_ptr_t p, bool writable, mfn_t *out)
 
 /* ---- Grants ---- */
 
-/* The L1 entry of a grant operation, its table referenced. */
-static int grant_entry(struct vcpu *v, uint64_t addr, bool contains_pte, mfn_t *table, unsigned *i)
+/* The L1 entry of a grant operation; its table is not referenced. */
+static bool grant_entry(const struct vcpu *v, uint64_t addr, bool contains_pte, mfn_t *table, unsigned *i)
 {
-    if (!contains_pte)
-        return pt_find_l1(v, addr, table, i) ? GNTST_bad_virt_addr : GNTST_okay;
-    if (addr & 7)
-        return GNTST_general_error;
+    if (!contains_pte) {
+        *i = pt_index(addr, 1);
+        return walk(v, addr, table);
+    }
     *table = maddr_mfn(addr);
     *i = (addr & (PAGE_SIZE - 1)) / sizeof(uint64_t);
-    if (!mfn_is_ram(*table) || type_of(frame_of(*table)->type) != TYPE_L1)
-        return GNTST_general_error;
-    return frame_get_type(v->domain, *table, TYPE_L1) ? GNTST_general_error : GNTST_okay;
+    return !(addr & 7) && mfn_is_ram(*table) && type_of(frame_of(*table)->type) == TYPE_L1;
 }
 
-int pt_grant_map(struct vcpu *v, uint64_t addr, bool contains_pte, uint64_t entry)
+int pt_grant_map(struct vcpu *v, uint64_t addr, bool contains_pte, uint64_t entry, uint64_t *pte)
 {
-    mfn_t m = mfn(pte_mfn(entry)), table;
-    struct frame *f;
+    bool referenced;
     uint64_t old;
+    mfn_t table;
     unsigned i;
-    int rc = grant_entry(v, addr, contains_pte, &table, &i);
 
-    if (rc != GNTST_okay)
-        return rc;
-    frame_get_again(m);
-    if ((entry & PTE_RW) && type_get(domain_of_frame(frame_of(m)->owner), m, TYPE_WRITABLE)) {
-        frame_put(m);
-        frame_put_type(table);
+    if (!grant_entry(v, addr, contains_pte, &table, &i) || !l1_open(v->domain, table, &referenced))
         return GNTST_general_error;
-    }
-    if (entry & PTE_RW)
-        frame_mapped_foreign(m);
-    f = frame_of(table);
-    frame_lock(f);
     old = exchange(&table_of(table)[i], pte_for_hardware(entry), false);
-    frame_unlock(f);
+    frame_unlock(frame_of(table));
     entry_changed(v->domain, table, 1, i);
     l1_put(old);
-    frame_put_type(table);
+    if (unlikely(referenced))
+        frame_put_type(table);
+    *pte = mfn_maddr(table) + i * sizeof(uint64_t);
     return GNTST_okay;
 }
 
-int pt_grant_unmap(struct vcpu *v, uint64_t addr, bool contains_pte, mfn_t m, uint64_t entry)
+int pt_grant_unmap(struct vcpu *v, uint64_t pte, mfn_t m, uint64_t entry)
 {
-    mfn_t table;
-    struct frame *f;
+    int rc = GNTST_okay;
+    bool referenced;
     uint64_t old;
+    mfn_t table;
     unsigned i;
-    int rc = grant_entry(v, addr, contains_pte, &table, &i);
 
-    if (rc != GNTST_okay)
-        return rc;
-    if (l1_get(v->domain, v->domain, &entry)) {
-        frame_put_type(table);
+    if (!grant_entry(v, pte, true, &table, &i) || (entry && l1_get(v->domain, v->domain, &entry)))
+        return GNTST_general_error;
+    if (!l1_open(v->domain, table, &referenced)) {
+        l1_put(entry);
         return GNTST_general_error;
     }
-    f = frame_of(table);
-    frame_lock(f);
     old = table_of(table)[i];
     if ((old & PTE_P) && pte_mfn(old) == m.n)
         old = exchange(&table_of(table)[i], entry, false);
     else
         rc = GNTST_general_error;
-    frame_unlock(f);
+    frame_unlock(frame_of(table));
     if (rc == GNTST_okay)
         entry_changed(v->domain, table, 1, i);
     l1_put(rc == GNTST_okay ? old : entry);
-    frame_put_type(table);
+    if (unlikely(referenced))
+        frame_put_type(table);
     return rc;
 }
 

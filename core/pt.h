@@ -51,12 +51,13 @@ __must_check int pt_find_l1(struct vcpu *v, uint64_t va, mfn_t *table, unsigned 
 bool pt_read_l1(struct vcpu *v, uint64_t va, uint64_t *entry);
 
 /*
- * Grant mappings. `entry` (present) maps frame m of another domain. The L1 entry gets its own general (and WRITABLE) reference.
- * By virtual address, or by machine address of the entry (GNTMAP_contains_pte). GNTST_* codes: okay, bad_virt_addr, general.
+ * Grant mappings, by virtual address, or by machine address of the L1 entry (GNTMAP_contains_pte). Both give GNTST_okay or
+ * GNTST_general_error. `entry` (present) maps a frame of another domain; the general (and WRITABLE) reference that it needs is
+ * the caller's until it succeeds, and then the entry's. *pte: its machine address.
  */
-int pt_grant_map(struct vcpu *v, uint64_t addr, bool contains_pte, uint64_t entry);
+int pt_grant_map(struct vcpu *v, uint64_t addr, bool contains_pte, uint64_t entry, uint64_t *pte);
 /* Replaces the entry by `entry` (0, or a copy of the one that maps new_addr, see unmap_and_replace) if it maps frame m. */
-int pt_grant_unmap(struct vcpu *v, uint64_t addr, bool contains_pte, mfn_t m, uint64_t entry);
+int pt_grant_unmap(struct vcpu *v, uint64_t pte, mfn_t m, uint64_t entry);
 
 /* Loads a new root; the old one is put. m NONE (user only): none. 0, -EINVAL, -ERESTART. */
 int pt_set_root(struct vcpu *v, mfn_t m, bool user);

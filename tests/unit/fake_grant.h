@@ -220,17 +220,14 @@ static bool in_l1(struct vcpu *v, uint64_t addr)
     return mfn_same(maddr_mfn(addr), l1[v->domain->id]);
 }
 
-int pt_grant_map(struct vcpu *v, uint64_t addr, bool contains_pte, uint64_t entry)
+int pt_grant_map(struct vcpu *v, uint64_t addr, bool contains_pte, uint64_t entry, uint64_t *pte)
 {
-    unsigned d = v->domain->id, i = addr % PAGE_SIZE / 8;
-    mfn_t m = mfn(pte_mfn(entry));
+    unsigned d = v->domain->id, i = contains_pte ? addr % PAGE_SIZE / 8 : pt_index(addr, 1);
 
-    assert_true(contains_pte && addr % 8 == 0);
-    if (!in_l1(v, addr))
+    if (contains_pte ? !in_l1(v, addr) : addr < VA(0) || addr >= VA(SLOTS))
         return GNTST_general_error;
-    frame_get_again(m);
-    if ((entry & PTE_RW) && type_get(dom_by_id(frame_of(m)->owner), m, TYPE_WRITABLE))
-        fail_msg("a frame that is writable is not writable");
+    assert_int_equal(addr % (contains_pte ? 8 : PAGE_SIZE), 0);
+    *pte = mfn_maddr(l1[d]) + 8 * i;
     pte_put(atomic_exchange(slot_of(d, i), entry));
     tlb[d][i] = entry;
     return GNTST_okay;
@@ -239,14 +236,14 @@ int pt_grant_map(struct vcpu *v, uint64_t addr, bool contains_pte, uint64_t entr
 /* What another CPU does while an entry is being replaced. */
 static void (*unmap_hook)(void);
 
-int pt_grant_unmap(struct vcpu *v, uint64_t addr, bool contains_pte, mfn_t m, uint64_t entry)
+int pt_grant_unmap(struct vcpu *v, uint64_t addr, mfn_t m, uint64_t entry)
 {
     _Atomic uint64_t *slot = slot_of(v->domain->id, addr % PAGE_SIZE / 8);
     uint64_t old = *slot;
 
     if (unmap_hook)
         unmap_hook();
-    assert_true(contains_pte && in_l1(v, addr));
+    assert_true(in_l1(v, addr));
     if (!(old & PTE_P) || pte_mfn(old) != m.n)
         return GNTST_general_error;
     if (entry & PTE_P) {

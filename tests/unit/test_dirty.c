@@ -357,7 +357,7 @@ static void uses_that_change(void **state)
 
 static void the_last_reading_tells_all(void **state)
 {
-    uint64_t frames = a.m[20].n;
+    uint64_t frames = a.m[20].n, pte;
 
     assert_int_equal(pt_set(a.m[3], 20, 0, a.d, a.d, false), 0);
     memset(machine_frame(a.m[20]), 0, PAGE_SIZE);
@@ -366,9 +366,9 @@ static void the_last_reading_tells_all(void **state)
     assert_int_equal(vcpu_area_set(a.v, &a.v->runstate_area, VA(22) + 8, sizeof(struct vcpu_runstate_info)), 0);
     /* Another domain writes to frame 23. */
     guest_start(&b, 12);
-    assert_true(frame_get(a.m[23], a.d->id));
-    assert_int_equal(pt_grant_map(b.v, mfn_maddr(b.m[3]) + 8 * 9, true, pte_make(a.m[23].n, RW)), GNTST_okay);
-    frame_put(a.m[23]);
+    assert_int_equal(frame_get_type(a.d, a.m[23], TYPE_WRITABLE), 0);
+    frame_mapped_foreign(a.m[23]);
+    assert_int_equal(pt_grant_map(b.v, mfn_maddr(b.m[3]) + 8 * 9, true, pte_make(a.m[23].n, RW), &pte), GNTST_okay);
     host_run(a.v);
     hosted_check();
     clean(&a);

@@ -105,6 +105,28 @@ static void a_mapping_takes_both_references_or_none(void **state)
     assert_int_equal(uses(a.m[0]), 0);
 }
 
+static void a_frame_is_lent_as_often_as_asked_or_not_at_all(void **state)
+{
+    assert_false(frame_lend(a.m[0], 1, true, 2)); /* no type yet */
+    assert_int_equal(refs(a.m[0]), 1);
+    assert_int_equal(frame_get_type(a.d, a.m[0], TYPE_WRITABLE), 0);
+    assert_false(frame_lend(a.m[0], 2, true, 2));
+    assert_false(frame_lend(mfn(frame_count), 1, false, 2));
+    assert_true(frame_lend(a.m[0], 1, false, 2));
+    assert_int_equal(refs(a.m[0]), 4);
+    assert_false(frame_of(a.m[0])->type & TYPE_FOREIGN);
+    for (unsigned i = 0; i < 2; i++) /* when it is lent already, too */
+        assert_true(frame_lend(a.m[0], 1, true, 2));
+    assert_int_equal(refs(a.m[0]), 8);
+    assert_int_equal(uses(a.m[0]), 5);
+    assert_true(frame_of(a.m[0])->type & TYPE_FOREIGN);
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(frame_unmap(a.m[0], false));
+    for (unsigned i = 0; i < 5; i++)
+        frame_put_type(a.m[0]);
+    assert_int_equal(refs(a.m[0]), 1);
+}
+
 static void a_table_is_not_mapped_writable(void **state)
 {
     assert_int_equal(frame_get_type(a.d, a.m[0], TYPE_L1), 0);
@@ -365,6 +387,7 @@ int main(void)
         GUEST_TEST(only_the_owners_name_gets_a_reference),
         GUEST_TEST(a_counter_does_not_wrap),
         GUEST_TEST(a_mapping_takes_both_references_or_none),
+        GUEST_TEST(a_frame_is_lent_as_often_as_asked_or_not_at_all),
         GUEST_TEST(a_table_is_not_mapped_writable),
         GUEST_TEST(the_last_mapping_frees_a_frame_given_up),
         GUEST_TEST(a_freed_frame_waits_for_its_last_user),

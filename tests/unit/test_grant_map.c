@@ -308,6 +308,49 @@ static void batches_and_restarts(void **state)
     }
 }
 
+/* What is kept of one element for the next is told apart from what the next one names; and none of it is left. */
+static void granters_of_one_call_are_several(void **state)
+{
+    static const domid_t of[] = { 2, 3, 3, 77, 2, 2, 3, 2 };
+    enum { N = sizeof(of) / sizeof(of[0]) };
+    struct gnttab_map_grant_ref maps[N];
+    struct gnttab_unmap_grant_ref unmaps[N];
+    unsigned refs[2];
+    mfn_t m[N];
+
+    (void)state;
+    assert_int_equal(grants_grow(&doms[3], 1), 0);
+    for (unsigned units = 1; units <= BUDGET_UNITS; units += BUDGET_UNITS - 1) {
+        budget_units = units;
+        for (unsigned i = 0; i < N; i++) {
+            if (of[i] < DOMS) {
+                m[i] = frame_new(of[i]);
+                entry_v1(of[i], i, GTF_permit_access, 1, (uint32_t)m[i].n);
+            }
+            maps[i] = (struct gnttab_map_grant_ref){ .host_addr = VA(i), .flags = GNTMAP_host_map, .ref = i, .dom = of[i] };
+        }
+        for (unsigned i = 0; i < 2; i++)
+            refs[i] = doms[2 + i].refs;
+        assert_int_equal(gnttab(1, GNTTABOP_map_grant_ref, maps, N), 0);
+        world_audit();
+        for (unsigned i = 0; i < N; i++) {
+            bool there = of[i] < DOMS;
+
+            assert_int_equal(maps[i].status, there ? GNTST_okay : GNTST_bad_domain);
+            if (there)
+                assert_int_equal(pte_mfn(*slot_of(1, i)), m[i].n);
+            unmaps[i] = (struct gnttab_unmap_grant_ref){ .host_addr = VA(i), .handle = there ? maps[i].handle : ~0u };
+        }
+        assert_int_equal(doms[2].refs, refs[0] + 4); /* a mapping has one each */
+        assert_int_equal(doms[3].refs, refs[1] + 3);
+        assert_int_equal(gnttab(1, GNTTABOP_unmap_grant_ref, unmaps, N), 0);
+        for (unsigned i = 0; i < N; i++)
+            assert_int_equal(unmaps[i].status, of[i] < DOMS ? GNTST_okay : GNTST_bad_handle);
+        world_audit();
+        assert_int_equal(grants_mapped(&doms[1]), 0);
+    }
+}
+
 static void bad_pointers_end_the_call(void **state)
 {
     struct gnttab_map_grant_ref op;
@@ -434,6 +477,7 @@ int main(void)
         T(entry_taken_away_by_the_guest),
         T(replaced_by_a_page_of_ones_own),
         T(batches_and_restarts),
+        T(granters_of_one_call_are_several),
         T(bad_pointers_end_the_call),
         T(handles_run_out),
         T(death_of_either),

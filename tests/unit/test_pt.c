@@ -452,25 +452,33 @@ static void addresses_of_memory_are_not_for_entries_that_are_not_present(void **
 
 static void grant_mappings_have_references_of_their_own(void **state)
 {
-    uint64_t entry = pte_make(b.m[9].n, RW), at = mfn_maddr(a.m[3]) + 8 * 8;
+    uint64_t entry = pte_make(b.m[9].n, RW), at = mfn_maddr(a.m[3]) + 8 * 8, pte;
     struct frame *f = frame_of(b.m[9]);
 
     guest_start(&a, 8);
-    assert_true(frame_get(b.m[9], b.d->id)); /* the mapping's own, in core/grant_map.c */
-    assert_int_equal(pt_grant_map(a.v, at, true, entry), GNTST_okay);
+    for (unsigned i = 0; i < 2; i++) { /* an entry's, and the mapping's own (core/grant_map.c) */
+        assert_int_equal(frame_get_type(b.d, b.m[9], TYPE_WRITABLE), 0);
+        frame_mapped_foreign(b.m[9]);
+    }
+    assert_int_equal(pt_grant_map(a.v, at, true, entry, &pte), GNTST_okay);
+    assert_int_equal(pte, at);
     assert_int_equal(f->refs & REFS_COUNT, 3);
+    assert_int_equal(f->type & TYPE_COUNT, 2);
+    assert_int_equal(pt_grant_unmap(a.v, at, b.m[10], 0), GNTST_general_error);
+    assert_int_equal(pt_grant_unmap(a.v, at, b.m[9], 0), GNTST_okay);
     assert_int_equal(f->type & TYPE_COUNT, 1);
-    assert_int_equal(pt_grant_unmap(a.v, at, true, b.m[10], 0), GNTST_general_error);
-    assert_int_equal(pt_grant_unmap(a.v, at, true, b.m[9], 0), GNTST_okay);
-    assert_int_equal(pt_grant_map(a.v, 7 * PAGE_SIZE, false, entry), GNTST_okay);
+    assert_int_equal(frame_get_type(b.d, b.m[9], TYPE_WRITABLE), 0);
+    assert_int_equal(pt_grant_map(a.v, 7 * PAGE_SIZE, false, entry, &pte), GNTST_okay);
+    assert_int_equal(pte, mfn_maddr(a.m[3]) + 7 * 8);
     assert_int_equal(refs(7), 1); /* replaced */
-    assert_int_equal(pt_grant_unmap(a.v, 7 * PAGE_SIZE, false, b.m[9], pte_make(a.m[7].n, RW)), GNTST_okay);
+    assert_int_equal(pt_grant_unmap(a.v, pte, b.m[9], pte_make(a.m[7].n, RW)), GNTST_okay);
     assert_int_equal(refs(7), 2);
-    /* Not an L1 table, not aligned, not mapped. */
-    assert_int_equal(pt_grant_map(a.v, mfn_maddr(a.m[2]), true, entry), GNTST_general_error);
-    assert_int_equal(pt_grant_map(a.v, at + 1, true, entry), GNTST_general_error);
-    assert_int_equal(pt_grant_map(a.v, 1ull << 40, false, entry), GNTST_bad_virt_addr);
-    frame_put(b.m[9]);
+    /* Not an L1 table, not aligned, not mapped: the references stay the caller's. */
+    assert_int_equal(pt_grant_map(a.v, mfn_maddr(a.m[2]), true, entry, &pte), GNTST_general_error);
+    assert_int_equal(pt_grant_map(a.v, at + 1, true, entry, &pte), GNTST_general_error);
+    assert_int_equal(pt_grant_map(a.v, 1ull << 40, false, entry, &pte), GNTST_general_error);
+    assert_int_equal(f->refs & REFS_COUNT, 2);
+    frame_put_type(b.m[9]);
     hosted_check();
 }
 

@@ -197,12 +197,12 @@ static void entries_change_under_their_shadows(void **state)
 
 static void a_grant_is_mapped_and_unmapped(void **state)
 {
-    uint64_t at = mfn_maddr(a.m[3]) + 8 * 8;
+    uint64_t at = mfn_maddr(a.m[3]) + 8 * 8, pte;
 
     store(8, 8);
-    assert_true(frame_get(b.m[9], b.d->id));
-    assert_int_equal(pt_grant_map(a.v, at, true, pte_make(b.m[9].n, PLAIN | PTE_RW | PTE_A | PTE_D)), GNTST_okay);
-    frame_put(b.m[9]); /* the entry has its own */
+    assert_int_equal(frame_get_type(b.d, b.m[9], TYPE_WRITABLE), 0); /* the entry's */
+    frame_mapped_foreign(b.m[9]);
+    assert_int_equal(pt_grant_map(a.v, at, true, pte_make(b.m[9].n, PLAIN | PTE_RW | PTE_A | PTE_D), &pte), GNTST_okay);
     hosted_check();
     machine_flush(a.d->dirty_cpus, FLUSH_ALL, 0);
     store(8, 77);
@@ -210,7 +210,7 @@ static void a_grant_is_mapped_and_unmapped(void **state)
     clean(&a);
     assert_false(was_written(9)); /* another's frame, whatever its number */
     store(8, 78);
-    assert_int_equal(pt_grant_unmap(a.v, at, true, b.m[9], 0), GNTST_okay);
+    assert_int_equal(pt_grant_unmap(a.v, pte, b.m[9], 0), GNTST_okay);
     hosted_check();
     machine_flush(a.d->dirty_cpus, FLUSH_ALL, 0);
     assert_false(host_guest_store(a.v, VA(8), 1));
