@@ -139,7 +139,7 @@ static long update_one(struct hypercall *hc, struct domain *owner, struct domain
     }
 }
 
-#define PIECE 16u /* requests copied at a time */
+#define PIECE PT_RUN /* requests copied at a time */
 
 /* The next requests, PIECE at most; 0: can't be read. Only where the list ends in a hole is it read one by one. */
 static unsigned next_updates(const struct batch *b, struct mmu_update *u)

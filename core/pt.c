@@ -94,18 +94,30 @@ static inline __attribute__((always_inline)) bool l1_get_usual(domid_t owner, ui
     return (e & PTE_P) && pte_flags_ok(e, 1) && frame_map(mfn(pte_mfn(e)), owner, e & PTE_RW);
 }
 
+/* What is the same for all entries of an L1 table of `pt`'s that map frames of `from`'s. */
+struct l1_rule {
+    domid_t owner;
+    bool foreign;
+    uint64_t keep;
+};
+
+static inline struct l1_rule l1_rule(const struct domain *pt, const struct domain *from)
+{
+    return (struct l1_rule){ from->id, from != pt, l1_keep(pt) };
+}
+
 /* l1_get() if all is as usual; also of an entry that is not present. False: no references taken, nothing changed. */
-static inline __attribute__((always_inline)) bool l1_get_simply(struct domain *pt, struct domain *from, uint64_t *entry)
+static inline __attribute__((always_inline)) bool l1_get_simply(struct l1_rule r, uint64_t *entry)
 {
     uint64_t e = *entry;
 
     if (!(e & PTE_P))
         return !e || !machine_leaks_l1;
-    if (unlikely(!l1_get_usual(from->id, e)))
+    if (unlikely(!l1_get_usual(r.owner, e)))
         return false;
-    if (unlikely(from != pt) && (e & PTE_RW))
+    if (unlikely(r.foreign) && (e & PTE_RW))
         frame_mapped_foreign(mfn(pte_mfn(e)));
-    *entry = pte_for_hardware(e) & l1_keep(pt);
+    *entry = pte_for_hardware(e) & r.keep;
     return true;
 }
 
@@ -115,7 +127,7 @@ static inline __attribute__((always_inline)) bool l1_get_simply(struct domain *p
  */
 static int l1_get(struct domain *pt, struct domain *from, uint64_t *entry)
 {
-    return likely(l1_get_simply(pt, from, entry)) ? 0 : l1_get_unusual(pt, from, entry);
+    return likely(l1_get_simply(l1_rule(pt, from), entry)) ? 0 : l1_get_unusual(pt, from, entry);
 }
 
 /* l1_put() when something is not as usual. */
@@ -395,7 +407,7 @@ static inline __attribute__((always_inline)) bool set_simply(mfn_t table, unsign
     struct frame *f = frame_of(table);
     uint64_t old;
 
-    if (unlikely(!mfn_is_tracked(table) || !l1_get_simply(owner, from, &entry)))
+    if (unlikely(!mfn_is_tracked(table) || !l1_get_simply(l1_rule(owner, from), &entry)))
         return false;
     if (unlikely(!frame_lock_l1(f, owner->id))) {
         l1_put(entry);
@@ -408,17 +420,69 @@ static inline __attribute__((always_inline)) bool set_simply(mfn_t table, unsign
     return true;
 }
 
+/* What requests for one table, by the same command, have in common; the rest is the index of the entry. */
+#define SAME_TABLE (~(uint64_t)(PAGE_SIZE - sizeof(uint64_t)))
+
+static inline unsigned index_of(const struct mmu_update *u) { return (unsigned)(u->ptr % PAGE_SIZE / sizeof(uint64_t)); }
+
+/*
+ * set_simply() for requests that name one table: all references are taken first, all entries are written under one lock, all
+ * that was there is put last. So each reference is taken earlier than one by one, or put later, never the other way; what can't
+ * be had before an earlier request is through ends the run, and is asked for again then.
+ */
+static unsigned set_run(struct domain *owner, struct domain *from, const struct mmu_update *u, unsigned n)
+{
+    mfn_t table = maddr_mfn(u->ptr);
+    bool preserve_ad = u->ptr % sizeof(uint64_t) == MMU_PT_UPDATE_PRESERVE_AD;
+    const struct l1_rule rule = l1_rule(owner, from);
+    const struct mmu_update *end = u + n, *q = u;
+    struct frame *f = frame_of(table);
+    uint64_t e[PT_RUN], *to = e;
+
+    if (unlikely(!mfn_is_tracked(table) || !l1_in_use(atomic_load_explicit(&f->type, memory_order_relaxed))))
+        return 0;
+    for (; q != end && !((q->ptr ^ u->ptr) & SAME_TABLE); q++) {
+        uint64_t fit = q->val;
+
+        if (unlikely(!l1_get_simply(rule, &fit)))
+            break;
+        *to++ = fit;
+    }
+    if (unlikely(to == e))
+        return 0;
+    if (unlikely(!frame_lock_l1(f, owner->id))) {
+        while (to != e)
+            l1_put(*--to);
+        return 0;
+    }
+    end = q;
+    to = e;
+    if (likely(!preserve_ad)) {
+        for (q = u; q != end; q++, to++)
+            *to = atomic_exchange(&table_of(table)[index_of(q)], *to);
+    } else {
+        for (q = u; q != end; q++, to++)
+            *to = exchange(&table_of(table)[index_of(q)], *to, true);
+    }
+    frame_unlock(f);
+    for (q = u; unlikely(owner->dirty) && q != end; q++)
+        entry_changed(owner, table, 1, index_of(q));
+    while (to != e)
+        l1_put(*--to);
+    return (unsigned)(end - u);
+}
+
 unsigned pt_set_run(struct domain *owner, struct domain *from, const struct mmu_update *u, unsigned n)
 {
-    unsigned k;
+    unsigned k, done;
 
-    for (k = 0; k < n; k++) {
+    for (k = 0; k < n; k += done) {
         uint64_t command = u[k].ptr % sizeof(uint64_t);
-        unsigned i = (unsigned)(u[k].ptr % PAGE_SIZE / sizeof(uint64_t));
 
         if (unlikely(command != MMU_NORMAL_PT_UPDATE && command != MMU_PT_UPDATE_PRESERVE_AD))
             break;
-        if (unlikely(!set_simply(maddr_mfn(u[k].ptr), i, u[k].val, owner, from, command == MMU_PT_UPDATE_PRESERVE_AD)))
+        done = set_run(owner, from, &u[k], MIN(n - k, PT_RUN));
+        if (unlikely(!done))
             break;
     }
     return k;

@@ -30,6 +30,8 @@ int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type);
  */
 int pt_set(mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct domain *from, bool preserve_ad);
 
+#define PT_RUN 32u /* requests done under one lock, at most */
+
 /*
  * mmu_update() requests by machine address, as long as nothing is out of the ordinary: entries of L1 tables of `owner`'s in
  * use, and pages of `from`'s that are mapped like others. The caller need hold nothing. Gives how many of the n were done;

@@ -319,6 +319,53 @@ static void a_run_of_entries_ends_at_the_first_unusual_one(void **state)
     hosted_check();
 }
 
+/* However many are done under one lock, they are done in their order, and to any table. */
+static void a_run_of_entries_is_as_one_by_one(void **state)
+{
+    struct mmu_update u[3 * PT_RUN];
+    const mfn_t table[] = { a.m[3], a.m[10] };
+
+    guest_tables(&a, 8);
+    assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
+    assert_int_equal(type_pin(a.d, a.m[10], TYPE_L1), 0);
+    assert_int_equal(frame_get_type(a.d, a.m[11], TYPE_WRITABLE), 0);
+    for (unsigned i = 0; i < 3 * PT_RUN; i++) {
+        unsigned slot = 20 + (i < 2 * PT_RUN ? i / 2 : i) % 7;
+
+        u[i].ptr = mfn_maddr(table[i < 2 * PT_RUN ? 0 : i & 1]) + 8 * slot + (i % 5 ? MMU_NORMAL_PT_UPDATE : MMU_PT_UPDATE_PRESERVE_AD);
+        u[i].val = i % 3 ? pte_make(a.m[11].n, i & 4 ? RW : RO) | (uint64_t)(i & 7) << 52 : 0;
+    }
+    assert_int_equal(pt_set_run(a.d, a.d, u, 3 * PT_RUN), 3 * PT_RUN);
+    frame_put_type(a.m[11]);
+    hosted_check();
+    for (unsigned i = 0; i < 3 * PT_RUN; i++) {
+        uint64_t is = ((uint64_t *)machine_ram(mfn(u[i].ptr / PAGE_SIZE)))[u[i].ptr % PAGE_SIZE / 8], last = 0;
+
+        for (unsigned k = 0; k < 3 * PT_RUN; k++) {
+            if (u[k].ptr / 8 == u[i].ptr / 8)
+                last = u[k].val;
+        }
+        assert_int_equal(is & ~(PTE_A | PTE_D), last & ~(PTE_A | PTE_D));
+    }
+}
+
+/* The last mapping of a page that was given up goes, and it is wanted again: as the first comes first, it is no more. */
+static void a_run_of_entries_ends_where_order_matters(void **state)
+{
+    uint64_t l1 = mfn_maddr(a.m[3]), rw = pte_make(a.m[12].n, RW);
+    const struct mmu_update u[] = { { l1 + 30 * 8, 0 }, { l1 + 31 * 8, rw }, { l1 + 32 * 8, 0 } };
+
+    guest_tables(&a, 8);
+    assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
+    assert_int_equal(pt_set(a.m[3], 30, rw, a.d, a.d, false), 0);
+    lock(&a.d->lock);
+    assert_true(frame_release(a.d, a.m[12]));
+    unlock(&a.d->lock);
+    assert_int_equal(pt_set_run(a.d, a.d, u, 3), 1);
+    assert_int_equal(frame_of(a.m[12])->refs & REFS_COUNT, 0);
+    hosted_check();
+}
+
 static void an_entry_moves_its_references(void **state)
 {
     guest_tables(&a, 8);
@@ -644,6 +691,8 @@ int main(void)
         GUEST_TEST(pieces_fail_as_a_whole),
         GUEST_TEST(a_partial_table_becomes_something_else),
         GUEST_TEST(a_run_of_entries_ends_at_the_first_unusual_one),
+        GUEST_TEST(a_run_of_entries_is_as_one_by_one),
+        GUEST_TEST(a_run_of_entries_ends_where_order_matters),
         GUEST_TEST(an_entry_moves_its_references),
         GUEST_TEST(root_changes_are_told),
         GUEST_TEST(accessed_and_dirty_survive),

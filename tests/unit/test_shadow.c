@@ -195,6 +195,27 @@ static void entries_change_under_their_shadows(void **state)
     hosted_check();
 }
 
+static void a_run_of_entries_changes_under_its_shadow(void **state)
+{
+    struct mmu_update u[3];
+
+    for (unsigned i = 0; i < 3; i++) {
+        store(9 + i, 0x90 + i);
+        u[i] = (struct mmu_update){ mfn_maddr(a.m[3]) + 8 * (9 + i), pte_make(a.m[20 + i].n, PLAIN | PTE_RW) };
+    }
+    clean(&a);
+    assert_int_equal(pt_set_run(a.d, a.d, u, 3), 3);
+    hosted_check();
+    clean(&a);
+    assert_true(was_written(3));
+    machine_flush(a.d->dirty_cpus, FLUSH_ALL, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        store(9 + i, 0x20 + i);
+        assert_int_equal(*(uint64_t *)machine_frame(a.m[9 + i]), 0x90 + i);
+        assert_int_equal(*(uint64_t *)machine_frame(a.m[20 + i]), 0x20 + i);
+    }
+}
+
 static void a_grant_is_mapped_and_unmapped(void **state)
 {
     uint64_t at = mfn_maddr(a.m[3]) + 8 * 8, pte;
@@ -443,6 +464,7 @@ int main(void)
         TRACKED(cleared_bits_come_back),
         TRACKED(faults_are_handed_on_as_they_were),
         TRACKED(entries_change_under_their_shadows),
+        TRACKED(a_run_of_entries_changes_under_its_shadow),
         TRACKED(a_grant_is_mapped_and_unmapped),
         TRACKED(tables_come_and_go),
         TRACKED(roots_change),
