@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_SMALL_WORLD_MORE_H
 #define TESTS_UNIT_SMALL_WORLD_MORE_H
 
+#include "core/guest_trap.h"
 #include "core/port.h"
 
 #include <xen/domctl.h>
@@ -54,6 +55,21 @@ static void fifo_in_p(void)
 }
 
 /* ---- Grants ---- */
+
+/* In one call. */
+static void grant_map_two_in_b(void)
+{
+    struct gnttab_map_grant_ref *op;
+
+    if (domain_dying(b.d))
+        return;
+    op = args(&b);
+    for (unsigned i = 0; i < 2; i++)
+        op[i] = (struct gnttab_map_grant_ref){
+            .host_addr = (P + i) * PAGE_SIZE, .flags = GNTMAP_host_map, .ref = GIVEN, .dom = a.d->id };
+    call(&b, 1, __HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, ARGS_VA, 2);
+    happened = happened && !op[0].status && !op[1].status;
+}
 
 static void grants_version_2(void)
 {
@@ -145,6 +161,45 @@ static void va_maps_p2(void)
 {
     if (!domain_dying(a.d))
         call(&a, 0, __HYPERVISOR_update_va_mapping, P * PAGE_SIZE, pte_make(a.m[P + 2].n, RW), UVMF_TLB_FLUSH | UVMF_ALL);
+}
+
+/* Two requests for one table, which are done as one. */
+static void two_updates(mfn_t table, unsigned i, uint64_t first, uint64_t second)
+{
+    struct mmu_update *u;
+
+    if (domain_dying(a.d))
+        return;
+    u = args(&a);
+    u[0] = (struct mmu_update){ .ptr = mfn_maddr(table) + 8 * i, .val = first };
+    u[1] = (struct mmu_update){ .ptr = mfn_maddr(table) + 8 * (i + 1), .val = second };
+    call(&a, 0, __HYPERVISOR_mmu_update, ARGS_VA, 2, 0);
+}
+
+static void p_moves_up(void)  { two_updates(a.m[3], P, 0, pte_make(a.m[P].n, RW)); }
+static void two_in_p(void)    { two_updates(a.m[P], 0, pte_make(a.m[P + 1].n, RW), pte_make(a.m[P + 2].n, RW)); }
+
+/* The kernel's own store to an entry of P, which it sees read-only. */
+static void kernel_store_in_p(void)
+{
+    static const uint8_t code[] = { 0xf0, 0x48, 0x0f, 0xb1, 0x0b }; /* lock cmpxchg %rcx, (%rbx) */
+    struct vcpu *v;
+
+    p_read_only();
+    v = on_cpu(&a, 0);
+    if (!v || domain_dying(a.d))
+        return;
+    memcpy(args(&a), code, sizeof(code));
+    v->traps[X86_VEC_PF].va = ARGS_VA;
+    v->regs->rsp = ARGS_VA + PAGE_SIZE;
+    v->regs->rip = ARGS_VA;
+    v->regs->rbx = P * PAGE_SIZE;
+    v->regs->rax = *(_Atomic uint64_t *)machine_frame(a.m[P]);
+    v->regs->rcx = pte_make(a.m[P + 1].n, RW);
+    budget_reset();
+    guest_page_fault(v, P * PAGE_SIZE, X86_PFEC_PRESENT | X86_PFEC_WRITE | X86_PFEC_USER);
+    hosted_leave(v, BUDGET_UNITS);
+    happened = v->regs->rip == ARGS_VA + sizeof(code);
 }
 
 static void area(unsigned cmd)
@@ -246,6 +301,7 @@ static void begin_more(void)
     assert_int_equal(port_bind_ipi(a.d, 1, &port), 0);
     assert_int_equal(port, IPI);
     a.d->shared->arch.max_pfn = PAGES;
+    a.d->vm_assist |= 1u << VMASST_TYPE_writable_pagetables;
 }
 
 /* After that: P is a table, b and the tool have mapped P + 1, the second L2 entry leads to P, a's writes are logged. */

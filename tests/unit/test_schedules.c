@@ -40,7 +40,8 @@ static const struct {
     BY(b, b_binds), BY(a, a_moves_port), BY(a, a_unmasks), BY(a, a_resets), BY(b, b_resets), BY(a, a_port_status), BY(a, fifo_in_p),
     BY(a, grants_version_2), BY(a, grants_larger), BY(a, grants_swapped), BY(b, grant_copy_to_a), BY(b, grant_map_entry_in_b),
     BY(a, ldt_in_p), BY(a, gdt_in_p), BY(a, copy_page), BY(a, clear_p), BY(a, flush_all), BY(a, flush_p), BY(a, user_root),
-    BY(a, unpin_root), BY(a, p_is_pfn_100), BY(a, va_maps_p2), BY(a, runstate_in_p), BY(a, time_in_p), BY(control, log_on),
+    BY(a, unpin_root), BY(a, p_is_pfn_100), BY(a, va_maps_p2), BY(a, p_moves_up), BY(a, two_in_p),
+    BY(a, kernel_store_in_p), BY(b, grant_map_two_in_b), BY(a, runstate_in_p), BY(a, time_in_p), BY(control, log_on),
     BY(control, log_clean), BY(control, log_off), BY(control, tool_pauses), BY(control, tool_looks_at_p),
     BY(control, tool_gives_one), BY(control, tool_takes_p2), BY(control, end_b_begins),
 #undef BY
