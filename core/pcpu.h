@@ -34,6 +34,7 @@ struct pcpu {
     uint64_t idle_ns;            /* time spent with current == NULL, for getcpuinfo */
     /* Identity, from the firmware's tables. */
     uint32_t apic_id, acpi_id;
+    unsigned node;               /* core/numa.h */
     bool online;
     /* What it counts, and nobody else. */
     struct trace_cpu *trace;     /* core/trace.h; NULL: records nothing */

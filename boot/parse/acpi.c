@@ -7,6 +7,7 @@
  */
 #include "boot/parse/acpi.h"
 #include "boot/parse/bytes.h"
+#include "boot/parse/numa.h"
 #include "lib/errno.h"
 
 #define HEADER_SIZE     36
@@ -248,27 +249,6 @@ static void read_hpet(struct acpi_info *info, struct bytes t)
         info->hpet_base = r.address;
 }
 
-static void read_srat(struct acpi_info *info, struct bytes t)
-{
-    for (uint64_t off = 48; bytes_has(t, off, 2); off += bytes_u8(t, off + 1)) {
-        struct bytes e = bytes_sub(t, off, bytes_u8(t, off + 1));
-
-        if (e.size < 2)
-            return;
-        if (e.data[0] == 0)
-            info->srat_cpus += bytes_u32(e, 4) & 1;
-        else if (e.data[0] == 1)
-            info->srat_memories += bytes_u32(e, 28) & 1;
-        else if (e.data[0] == 2)
-            info->srat_cpus += bytes_u32(e, 12) & 1;
-    }
-}
-
-static void read_slit(struct acpi_info *info, struct bytes t)
-{
-    info->slit_nodes = bytes_u64(t, 36);
-}
-
 static const struct {
     char signature[5];
     void (*read)(struct acpi_info *info, struct bytes t);
@@ -277,8 +257,8 @@ static const struct {
     { "FACP", read_fadt },
     { "MCFG", read_mcfg },
     { "HPET", read_hpet },
-    { "SRAT", read_srat },
-    { "SLIT", read_slit },
+    { "SRAT", acpi_read_srat },
+    { "SLIT", acpi_read_slit },
 };
 
 const struct acpi_table *acpi_table(const struct acpi_info *info, const char *signature)

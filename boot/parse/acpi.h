@@ -17,6 +17,8 @@
 #define ACPI_NMIS_MAX       16
 #define ACPI_SEGMENTS_MAX   16
 #define ACPI_TABLES_MAX     64
+#define ACPI_SRAT_MEMORIES_MAX 64
+#define ACPI_SLIT_MAX       64
 
 /* A register that may stand in memory or in ports; address 0: there is none. */
 struct acpi_register {
@@ -34,6 +36,7 @@ struct acpi_table {
 struct acpi_cpu {
     uint32_t apic_id, uid;
     bool enabled;               /* usable now; if not, it may be plugged in later */
+    uint8_t node;               /* set by numa_parse(): boot/parse/numa.h */
 };
 
 struct acpi_ioapic {
@@ -61,6 +64,16 @@ struct acpi_segment {
     uint64_t base;              /* maddr of bus 0, even if first_bus is not 0 */
     uint16_t segment;
     uint8_t first_bus, last_bus;
+};
+
+/* Who is in which proximity domain, as the SRAT has it. */
+struct acpi_srat_cpu {
+    uint32_t apic_id, domain;
+};
+
+struct acpi_srat_memory {
+    uint64_t base, size;        /* maddr, bytes; whole pages, not 0, within 2^64 */
+    uint32_t domain;
 };
 
 struct acpi_info {
@@ -94,8 +107,17 @@ struct acpi_info {
     unsigned int nr_segments;   /* MCFG */
     struct acpi_segment segment[ACPI_SEGMENTS_MAX];
     uint64_t hpet_base;         /* maddr; 0: none */
-    unsigned int srat_cpus, srat_memories;      /* enabled entries */
-    uint64_t slit_nodes;
+
+    /* SRAT: enabled entries */
+    unsigned int srat_cpus, srat_memories;
+    struct acpi_srat_cpu srat_cpu[ACPI_CPUS_MAX];
+    struct acpi_srat_memory srat_memory[ACPI_SRAT_MEMORIES_MAX];
+    const char *srat_bad;       /* what is wrong with it, else NULL: not to be used then */
+
+    /* SLIT: slit[from * slit_domains + to] */
+    unsigned int slit_domains;
+    uint8_t slit[ACPI_SLIT_MAX * ACPI_SLIT_MAX];
+    bool slit_bad;
 };
 
 /*

@@ -147,10 +147,12 @@ static void make_others(void)
     entry(SRAT + 64, 2, 24);
     put32(SRAT + 64 + 12, 1);
     entry(SRAT + 88, 1, 40);
+    put64(SRAT + 88 + 16, 0x1000);
     put32(SRAT + 88 + 28, 1);
     entry(SRAT + 128, 1, 40);
     table(SRAT, "SRAT", 168);
     put64(SLIT + 36, 2);
+    put32(SLIT + 44, 0x0a15150a);
     table(SLIT, "SLIT", 48);
 }
 
@@ -257,7 +259,9 @@ static void the_rest(void **state)
     assert_int_equal(info.hpet_base, 0xfed00000);
     assert_int_equal(info.srat_cpus, 2);
     assert_int_equal(info.srat_memories, 1);
-    assert_int_equal(info.slit_nodes, 2);
+    assert_null(info.srat_bad);
+    assert_int_equal(info.slit_domains, 2);
+    assert_false(info.slit_bad);
     assert_int_equal(acpi_table(&info, "HPET")->base, HPET);
     assert_int_equal(acpi_table(&info, "HPET")->size, 56);
     assert_null(acpi_table(&info, "DMAR"));
