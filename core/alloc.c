@@ -3,14 +3,18 @@
  * The frame allocator: free RAM as blocks of 2^order frames, aligned to their size, that split and merge
  * with their buddies.
  *
- * Zones: zone z holds the blocks that start in frames [2^z, 2^(z+1)). Frame 0 is never ours (0 ends a
- * list), so no block crosses a zone, no merge leaves one, and "below 2^b bytes" is "in the zones below b -
- * 12". Requests take from the highest zone that they may, so low memory is left for those who need it.
+ * Zones: each node has zones, and its zone z holds the blocks that start in frames [2^z, 2^(z+1)). Frame 0 is
+ * never ours (0 ends a list), so no block crosses from one z to another, no merge leaves one, and "below 2^b
+ * bytes" is "in the zones below b - 12". Nodes begin and end anywhere: buddies of different nodes do not merge.
+ * Requests take from the highest zones that they may, of the nodes that they may, so low memory is left for
+ * those who need it.
  *
  *   A1  every frame of a free block has REFS_FREE; only the head has its order in `cursor`, the others
  *       NOT_HEAD
- *   A2  no block and its buddy are both free heads of one order (below MAX_ORDER): they would have merged
+ *   A2  no block and its buddy in the same node are both free heads of one order (below MAX_ORDER): they would
+ *       have merged
  *   A3  zone->orders has a bit for exactly the orders whose list is not empty
+ *   A4  no block has frames of two nodes; each node counts those of its blocks
  *
  * Lists, heads' REFS_FREE and cursors are under the FRAMES lock. Frames inside a block are nobody else's
  * business between its removal and its return: a CPU that merges looks only at heads of blocks, as buddies
@@ -28,22 +32,29 @@
 
 enum { MAX_ORDER = 18, ZONES = 32, NOT_HEAD = 0xffff };
 
-static struct zone {
+struct zone {
     uint32_t orders;                /* bit set: free[order] is not empty    */
     uint32_t free[MAX_ORDER + 1];   /* heads of lists: frame numbers, 0 ends */
-} zones[ZONES];
+};
+
+static struct node {
+    struct zone zone[ZONES];
+    _Atomic uint64_t free;          /* frames in its zones; changes under the lock, is read without */
+    uint64_t total;
+} nodes[NUMA_NODES_MAX];
 
 static struct lock frames_lock = LOCK_INIT(FRAMES);
-static _Atomic uint64_t free_frames;
-static uint64_t total_frames;
+static unsigned zones_end;          /* zones from this one on never had a frame: it moves while booting only */
 
-static unsigned zone_of(uint32_t n) { return 31 - (unsigned)__builtin_clz(n); }
+static unsigned zone_index(uint64_t n) { return 63 - (unsigned)__builtin_clzll(n); }
+static struct node *node_of(uint32_t n) { return numa.nodes == 1 ? nodes : &nodes[numa_node_of(mfn(n))]; }
+static bool same_node(uint32_t a, uint32_t b) { return numa.nodes == 1 || numa_node_of(mfn(a)) == numa_node_of(mfn(b)); }
 
 /* ---- Blocks on lists: the lock is held ---- */
 
-static void block_link(uint32_t n, unsigned order)
+/* Its callers are short without it. */
+static __attribute__((noinline)) void block_link(struct zone *z, uint32_t n, unsigned order)
 {
-    struct zone *z = &zones[zone_of(n)];
     struct frame *f = &frame_table[n];
 
     f->cursor = (uint16_t)order;
@@ -55,9 +66,8 @@ static void block_link(uint32_t n, unsigned order)
     z->orders |= 1u << order;
 }
 
-static void block_unlink(uint32_t n, unsigned order)
+static void block_unlink(struct zone *z, uint32_t n, unsigned order)
 {
-    struct zone *z = &zones[zone_of(n)];
     struct frame *f = &frame_table[n];
 
     if (f->prev)
@@ -82,39 +92,52 @@ static bool is_free_head(uint32_t n, unsigned order)
 /* Puts a block whose frames are marked free on its list, merged with its buddies as far as they are free. */
 static void block_insert(uint32_t n, unsigned order)
 {
+    struct node *node = node_of(n);
+    struct zone *z = &node->zone[zone_index(n)];
+
+    atomic_fetch_add(&node->free, 1ull << order);
     for (; order < MAX_ORDER; order++) {
         uint32_t buddy = n ^ 1u << order;
 
-        if (!is_free_head(buddy, order))
+        if (!is_free_head(buddy, order) || !same_node(n, buddy))
             break;
-        block_unlink(buddy, order);
+        block_unlink(z, buddy, order);
         n &= ~(1u << order);
     }
-    block_link(n, order);
+    block_link(z, n, order);
 }
 
-/*
- * Removes a block of `order` from the highest zone below `limit` that has one, splitting a larger one; 0:
- * none.
- */
-static uint32_t block_remove(unsigned order, unsigned limit)
+/* Removes a block of `order` from the zone, splitting a larger one; 0: it has none. */
+static uint32_t zone_remove(struct zone *z, unsigned order)
 {
-    for (unsigned z = limit; z-- > 0; ) {
-        uint32_t fit = zones[z].orders >> order << order;
-        unsigned have;
-        uint32_t n;
+    uint32_t fit = z->orders >> order << order, n;
+    unsigned have;
 
-        if (!fit)
-            continue;
-        have = (unsigned)__builtin_ctz(fit);
-        n = zones[z].free[have];
-        block_unlink(n, have);
-        while (have > order) {
-            have--;
-            block_link(n + (1u << have), have);
+    if (!fit)
+        return 0;
+    have = (unsigned)__builtin_ctz(fit);
+    n = z->free[have];
+    block_unlink(z, n, have);
+    while (have > order) {
+        have--;
+        block_link(z, n + (1u << have), have);
+    }
+    atomic_fetch_and(&frame_table[n].refs, ~REFS_FREE);
+    return n;
+}
+
+/* Removes one from the highest zone below `limit` that has one, of any of these nodes; 0: none. */
+static uint32_t block_remove(unsigned order, unsigned limit, nodemask_t of)
+{
+    for (unsigned z = MIN(limit, zones_end); z-- > 0; ) {
+        for (unsigned node = numa.nodes; node-- > 0; ) {
+            uint32_t n = of >> node & 1 ? zone_remove(&nodes[node].zone[z], order) : 0;
+
+            if (n) {
+                atomic_fetch_sub(&nodes[node].free, 1ull << order);
+                return n;
+            }
         }
-        atomic_fetch_and(&frame_table[n].refs, ~REFS_FREE);
-        return n;
     }
     return 0;
 }
@@ -141,7 +164,7 @@ static void block_clean(uint32_t n, unsigned order)
         flush_tlbs(stale, FLUSH_ALL, 0);
 }
 
-mfn_t frames_alloc(unsigned order, unsigned addr_bits)
+mfn_t frames_alloc_on(unsigned order, unsigned addr_bits, nodemask_t of)
 {
     unsigned limit = ZONES;
     uint32_t n;
@@ -151,9 +174,7 @@ mfn_t frames_alloc(unsigned order, unsigned addr_bits)
     if (addr_bits)
         limit = addr_bits <= PAGE_SHIFT ? 0 : MIN(addr_bits - PAGE_SHIFT, (unsigned)ZONES);
     lock(&frames_lock);
-    n = block_remove(order, limit);
-    if (n)
-        atomic_fetch_sub(&free_frames, 1ull << order);
+    n = block_remove(order, limit, of);
     unlock(&frames_lock);
     if (!n)
         return MFN_NONE;
@@ -167,7 +188,7 @@ void frames_free(mfn_t m, unsigned order, bool dirty)
     uint32_t n = (uint32_t)m.n;
 
     ASSERT(order <= MAX_ORDER && m.n != 0 && !(m.n & ((1ull << order) - 1)));
-    ASSERT(m.n + (1ull << order) <= frame_count);
+    ASSERT(m.n + (1ull << order) <= frame_count && same_node(n, n + (1u << order) - 1));
     for (uint32_t i = 0; i < 1u << order; i++) {
         struct frame *f = &frame_table[n + i];
 
@@ -177,7 +198,6 @@ void frames_free(mfn_t m, unsigned order, bool dirty)
     }
     lock(&frames_lock);
     block_insert(n, order);
-    atomic_fetch_add(&free_frames, 1ull << order);
     unlock(&frames_lock);
 }
 
@@ -185,21 +205,42 @@ void frames_add(mfn_t start, mfn_t end)
 {
     uint64_t n = MAX(start.n, (uint64_t)1), last = MIN(end.n, frame_count);
 
+    if (n < last)
+        zones_end = MAX(zones_end, zone_index(last - 1) + 1);
     while (n < last) {
         unsigned order = (unsigned)__builtin_ctzll(n);
+        uint64_t stop = MIN(last, numa_span_end(mfn(n)));
 
         order = MIN(order, (unsigned)MAX_ORDER);
-        while (n + (1ull << order) > last)
+        while (n + (1ull << order) > stop)
             order--;
         frames_free(mfn(n), order, true);
-        total_frames += 1ull << order;
+        node_of((uint32_t)n)->total += 1ull << order;
         n += 1ull << order;
     }
 }
 
-uint64_t frames_free_count(void) { return atomic_load(&free_frames); }
-uint64_t frames_total_count(void) { return total_frames; }
-void frames_kept(uint64_t n) { total_frames += n; }
+uint64_t frames_free_count(void)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < numa.nodes; i++)
+        sum += frames_free_on(i);
+    return sum;
+}
+
+uint64_t frames_total_count(void)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < numa.nodes; i++)
+        sum += frames_total_on(i);
+    return sum;
+}
+
+uint64_t frames_free_on(unsigned node) { return atomic_load_explicit(&nodes[node].free, memory_order_relaxed); }
+uint64_t frames_total_on(unsigned node) { return nodes[node].total; }
+void frames_kept(mfn_t first, uint64_t n) { node_of((uint32_t)first.n)->total += n; }
 
 /* ---- Pages for the hypervisor ---- */
 

@@ -25,6 +25,7 @@
 
 #include "core/ids.h"
 #include "core/machine.h"
+#include "core/numa.h"
 
 struct domain;
 struct vcpu;
@@ -144,19 +145,23 @@ __must_check bool frame_take(struct domain *d, mfn_t m);
 /* ---- The allocator (core/alloc.c) ---- */
 
 /*
- * 2^order contiguous, aligned frames below 2^addr_bits (0: anywhere), refs 0 but for REFS_DIRTY: a frame with it holds
- * somebody's data, scrub it before use. MFN_NONE if there are none. Takes the FRAMES lock. Stale translations of the former
+ * 2^order contiguous, aligned frames below 2^addr_bits (0: anywhere) of these nodes, refs 0 but for REFS_DIRTY: a frame with it
+ * holds somebody's data, scrub it before use. MFN_NONE if there are none. Takes the FRAMES lock. Stale translations of the former
  * owner are flushed before it returns.
  */
-mfn_t frames_alloc(unsigned order, unsigned addr_bits);
+mfn_t frames_alloc_on(unsigned order, unsigned addr_bits, nodemask_t of);
+static inline mfn_t frames_alloc(unsigned order, unsigned addr_bits) { return frames_alloc_on(order, addr_bits, NODES_ALL); }
 /* Back to the pool; all refs are 0. `dirty`: holds somebody's data. */
 void frames_free(mfn_t m, unsigned order, bool dirty);
 /* Adds memory at boot: frames [start, end) become free. */
 void frames_add(mfn_t start, mfn_t end);
 uint64_t frames_free_count(void);
 uint64_t frames_total_count(void);
-/* RAM that describes the rest (frame table, M2P): never free, but counted in the total. Once, at boot. */
-void frames_kept(uint64_t n);
+/* Of one node, below numa.nodes. The whole is their sum, not all of one moment. */
+uint64_t frames_free_on(unsigned node);
+uint64_t frames_total_on(unsigned node);
+/* RAM that describes the rest (frame table, M2P): never free, but counted in the total, of the first one's node. At boot. */
+void frames_kept(mfn_t first, uint64_t n);
 
 /* Hypervisor memory: zeroed, in any frame; NULL if there is none. Small sizes share pages. hv_free wants the same size. */
 void *hv_alloc(size_t size);

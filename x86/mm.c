@@ -171,8 +171,10 @@ static bool any_ram(const struct mem_map *map, uint64_t base, uint64_t size)
 
 static void *kept_chunk(void)
 {
-    frames_kept(512);
-    return boot_pages(512, LARGE_2M);
+    void *chunk = boot_pages(512, LARGE_2M);
+
+    frames_kept(maddr_mfn(va_maddr(chunk)), 512);
+    return chunk;
 }
 
 /* The frame table and the M2P, in 2 MiB pieces; pieces that describe no RAM share one page of "not RAM". */

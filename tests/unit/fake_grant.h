@@ -354,9 +354,8 @@ static inline int world_new(void **state)
 {
     (void)state;
     fake_machine(WORLD_FRAMES);
-    memset(zones, 0, sizeof(zones));
+    memset(nodes, 0, sizeof(nodes));
     memset(slabs, 0, sizeof(slabs));
-    free_frames = total_frames = 0;
     memset(doms, 0, sizeof(doms));
     memset(vcpus, 0, sizeof(vcpus));
     memset(tlb, 0, sizeof(tlb));

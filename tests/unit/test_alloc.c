@@ -24,44 +24,82 @@ static uint32_t rnd(void)
     return seed >> 8;
 }
 
-/* Each invariant of core/alloc.c, and that the lists hold exactly free_frames frames. */
+/* The blocks on one list; how many frames they have. */
+static uint64_t check_list(unsigned node, unsigned z, unsigned order)
+{
+    const struct zone *zone = &nodes[node].zone[z];
+    uint64_t listed = 0;
+    uint32_t before = 0;
+
+    assert_int_equal(zone->orders >> order & 1, zone->free[order] != 0);
+    for (uint32_t n = zone->free[order]; n; before = n, n = frame_table[n].next) {
+        uint32_t buddy = n ^ 1u << order;
+
+        assert_int_equal(frame_table[n].prev, before);
+        assert_int_equal(frame_table[n].cursor, order);
+        assert_int_equal(zone_index(n), z);
+        assert_int_equal(n & ((1u << order) - 1), 0);
+        assert_true(order == MAX_ORDER || !is_free_head(buddy, order) || numa_node_of(mfn(buddy)) != node);
+        for (uint32_t i = 0; i < 1u << order; i++) {
+            assert_true(frame_table[n + i].refs & REFS_FREE);
+            assert_true(i == 0 || frame_table[n + i].cursor == NOT_HEAD);
+            assert_int_equal(numa_node_of(mfn(n + i)), node);
+        }
+        listed += 1u << order;
+    }
+    return listed;
+}
+
+/* Each invariant of core/alloc.c, and that the lists hold exactly the free frames, of each node as many as counted. */
 static void check(void)
 {
-    uint64_t listed = 0, marked = 0;
+    uint64_t listed = 0, marked = 0, total = 0;
 
-    for (unsigned z = 0; z < ZONES; z++) {
-        for (unsigned order = 0; order <= MAX_ORDER; order++) {
-            uint32_t before = 0;
+    for (unsigned node = 0; node < NUMA_NODES_MAX; node++) {
+        uint64_t here = 0;
 
-            assert_int_equal(zones[z].orders >> order & 1, zones[z].free[order] != 0);
-            for (uint32_t n = zones[z].free[order]; n; before = n, n = frame_table[n].next) {
-                assert_int_equal(frame_table[n].prev, before);
-                assert_int_equal(frame_table[n].cursor, order);
-                assert_int_equal(zone_of(n), z);
-                assert_int_equal(n & ((1u << order) - 1), 0);
-                assert_true(order == MAX_ORDER || !is_free_head(n ^ 1u << order, order));
-                for (uint32_t i = 0; i < 1u << order; i++) {
-                    assert_true(frame_table[n + i].refs & REFS_FREE);
-                    assert_true(i == 0 || frame_table[n + i].cursor == NOT_HEAD);
-                }
-                listed += 1u << order;
-            }
-        }
+        for (unsigned z = 0; z < ZONES; z++)
+            for (unsigned order = 0; order <= MAX_ORDER; order++)
+                here += check_list(node, z, order);
+        assert_int_equal(here, frames_free_on(node));
+        assert_true(here <= frames_total_on(node));
+        listed += here;
+        total += frames_total_on(node);
     }
     for (uint64_t n = 0; n < frame_count; n++)
         marked += (frame_table[n].refs & REFS_FREE) != 0;
     assert_int_equal(listed, frames_free_count());
     assert_int_equal(marked, listed);
+    assert_int_equal(total, frames_total_count());
 }
 
 static int setup(void **state)
 {
     (void)state;
     fake_machine(4096);
-    memset(zones, 0, sizeof(zones));
+    memset(nodes, 0, sizeof(nodes));
     memset(slabs, 0, sizeof(slabs));
-    free_frames = total_frames = 0;
+    zones_end = 0;
     pcpu_online = 1;
+    numa_undivided(&numa);
+    return 0;
+}
+
+/* Three nodes, none of which begins where a large block would; the first is in two places. */
+static void divide(void)
+{
+    numa.nodes = 3;
+    numa.spans = 4;
+    numa.span[1] = (struct numa_span){ 1000, 1 };
+    numa.span[2] = (struct numa_span){ 2049, 0 };
+    numa.span[3] = (struct numa_span){ 3003, 2 };
+}
+
+static int setup_nodes(void **state)
+{
+    setup(state);
+    divide();
+    frames_add(mfn(1), mfn(4096));
     return 0;
 }
 
@@ -119,6 +157,73 @@ static void low_memory_is_last_and_limits_hold(void **state)
     check();
 }
 
+static void frames_are_of_the_nodes_asked_for(void **state)
+{
+    unsigned n[3] = { 0 };
+    mfn_t m;
+
+    (void)state;
+    check();
+    assert_int_equal(frames_total_on(0), 999 + 3003 - 2049);
+    assert_int_equal(frames_total_on(1), 2049 - 1000);
+    assert_int_equal(frames_total_on(2), 4096 - 3003);
+    frames_kept(mfn(2000), 512);
+    assert_int_equal(frames_total_on(1), 2049 - 1000 + 512);
+    check();
+    assert_true(mfn_same(frames_alloc_on(0, 0, 0), MFN_NONE));
+    assert_true(mfn_same(frames_alloc_on(0, 0, 1u << 3), MFN_NONE)); /* not there */
+    for (unsigned node = 0; node < 3; node++) {
+        while (!mfn_same(m = frames_alloc_on(node == 1 ? 3 : 0, 0, 1u << node), MFN_NONE)) {
+            assert_int_equal(numa_node_of(m), node);
+            n[node]++;
+        }
+        check();
+    }
+    assert_int_equal(n[0], frames_total_on(0));
+    assert_int_equal(n[1], 2048 / 8 - 1000 / 8); /* and the last frame alone */
+    assert_int_equal(frames_free_on(1), 1);
+    assert_int_equal(n[2], frames_total_on(2));
+    assert_int_equal(frames_alloc_on(0, 0, NODES_ALL).n, 2048);
+    assert_true(mfn_same(frames_alloc(0, 0), MFN_NONE));
+}
+
+/* High memory first, of whichever of the nodes has some; a limit of the address holds on any of them. */
+static void of_several_nodes_the_highest(void **state)
+{
+    mfn_t m;
+
+    (void)state;
+    m = frames_alloc_on(0, 0, 5);
+    assert_int_equal(numa_node_of(m), 2);
+    m = frames_alloc_on(0, 0, 3);
+    assert_int_equal(numa_node_of(m), 1);
+    assert_true(m.n == 2048);
+    m = frames_alloc_on(0, 23, 3);  /* below frame 2048 */
+    assert_int_equal(numa_node_of(m), 1);
+    assert_true(mfn_same(frames_alloc_on(0, 23, 4), MFN_NONE));
+    m = frames_alloc_on(0, 21, 7);
+    assert_true(m.n < 512);
+    check();
+}
+
+/* Frames freed one by one merge up to the border of their node, and no further. */
+static void blocks_end_with_their_node(void **state)
+{
+    (void)state;
+    while (!mfn_same(frames_alloc(0, 0), MFN_NONE))
+        ;
+    for (uint32_t n = 4095; n; n--)
+        frames_free(mfn(n), 0, true);
+    check();
+    assert_int_equal(frames_free_count(), 4095);
+    assert_int_equal(frames_alloc_on(9, 0, 2).n, 1024);
+    assert_int_equal(frames_alloc_on(9, 0, 2).n, 1536);
+    assert_int_equal(frames_alloc_on(3, 0, 2).n, 1000);
+    assert_int_equal(frames_alloc_on(0, 0, 2).n, 2048);
+    assert_true(mfn_same(frames_alloc_on(5, 0, 2), MFN_NONE));
+    check();
+}
+
 static void nothing_is_lost_in_a_long_run(void **state)
 {
     struct { mfn_t m; unsigned order; } held[64] = { 0 };
@@ -126,9 +231,10 @@ static void nothing_is_lost_in_a_long_run(void **state)
 
     (void)state;
     memset(owner, 0, sizeof(owner));
-    frames_add(mfn(1), mfn(4096));
+    if (numa.nodes == 1)
+        frames_add(mfn(1), mfn(4096));
     for (unsigned step = 0; step < 4000; step++) {
-        unsigned i = rnd() % 64;
+        unsigned i = rnd() % 64, of = rnd() % 2 ? NODES_ALL : rnd() % 8;
 
         if (held[i].m.n) {
             memset(owner + held[i].m.n, 0, 1u << held[i].order);
@@ -136,10 +242,11 @@ static void nothing_is_lost_in_a_long_run(void **state)
             held[i].m.n = 0;
         } else {
             unsigned order = rnd() % 8;
-            mfn_t m = frames_alloc(order, rnd() % 4 ? 0 : 22);
+            mfn_t m = frames_alloc_on(order, rnd() % 4 ? 0 : 22, of);
 
             if (mfn_same(m, MFN_NONE))
                 continue;
+            assert_true(of >> numa_node_of(m) & 1);
             assert_int_equal(m.n & ((1u << order) - 1), 0);
             for (unsigned k = 0; k < 1u << order; k++) {
                 assert_int_equal(owner[m.n + k]++, 0);
@@ -156,7 +263,7 @@ static void nothing_is_lost_in_a_long_run(void **state)
             frames_free(mfn_plus(held[i].m, k), 0, true); /* one by one: must merge all the same */
     check();
     assert_int_equal(frames_free_count(), 4095);
-    assert_int_equal(frames_alloc(11, 0).n, 2048);
+    assert_int_equal(frames_alloc(11, 0).n, numa.nodes == 1 ? 2048 : MFN_NONE.n);
 }
 
 static void dirt_stays_with_the_frame(void **state)
@@ -333,6 +440,10 @@ int main(void)
         cmocka_unit_test_setup(the_last_frame_has_no_buddy, setup),
         cmocka_unit_test_setup(low_memory_is_last_and_limits_hold, setup),
         cmocka_unit_test_setup(nothing_is_lost_in_a_long_run, setup),
+        { "nothing_is_lost_between_nodes", nothing_is_lost_in_a_long_run, setup_nodes, NULL, NULL },
+        cmocka_unit_test_setup(frames_are_of_the_nodes_asked_for, setup_nodes),
+        cmocka_unit_test_setup(of_several_nodes_the_highest, setup_nodes),
+        cmocka_unit_test_setup(blocks_end_with_their_node, setup_nodes),
         cmocka_unit_test_setup(dirt_stays_with_the_frame, setup),
         cmocka_unit_test_setup(stale_cpus_are_flushed_before_reuse, setup),
         cmocka_unit_test_setup(pages_are_zeroed_and_the_hypervisors, setup),

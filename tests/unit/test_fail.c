@@ -47,11 +47,11 @@ void *__real_hv_pages(unsigned order);
 void *__wrap_hv_pages(unsigned order);
 void *__wrap_hv_pages(unsigned order) { return FAILS(ALLOCATION) ? NULL : __real_hv_pages(order); }
 
-mfn_t __real_frames_alloc(unsigned order, unsigned addr_bits);
-mfn_t __wrap_frames_alloc(unsigned order, unsigned addr_bits);
-mfn_t __wrap_frames_alloc(unsigned order, unsigned addr_bits)
+mfn_t __real_frames_alloc_on(unsigned order, unsigned addr_bits, nodemask_t nodes);
+mfn_t __wrap_frames_alloc_on(unsigned order, unsigned addr_bits, nodemask_t nodes);
+mfn_t __wrap_frames_alloc_on(unsigned order, unsigned addr_bits, nodemask_t nodes)
 {
-    return FAILS(ALLOCATION) ? MFN_NONE : __real_frames_alloc(order, addr_bits);
+    return FAILS(ALLOCATION) ? MFN_NONE : __real_frames_alloc_on(order, addr_bits, nodes);
 }
 
 /* The first half of it still is copied, as when a page ends there. */
