@@ -3,6 +3,7 @@
 #include "abi/domctl.h"
 
 #include "core/machine.h"
+#include "core/node_affinity.h"
 #include "core/pcpu.h"
 #include "core/sched.h"
 #include "lib/string.h"
@@ -149,19 +150,22 @@ long domctl_getvcpuaffinity(struct hypercall *hc, struct domain *d, struct xen_d
     return put_affinity(v, a, false);
 }
 
-/* The machine is one node. */
+/* Nodes that are not there count for nothing. */
 long domctl_setnodeaffinity(struct hypercall *hc, struct domain *d, struct xen_domctl *op)
 {
     uint64_t nodes;
 
     if (bitmap_read(&op->u.nodeaffinity.nodemap, &nodes))
         return -EFAULT;
-    return nodes & 1 ? 0 : refuse(hc->v, -EINVAL, "domain %u on NUMA nodes %#lx", d->id, nodes);
+    if (!(nodes & numa_all_nodes()))
+        return refuse(hc->v, -EINVAL, "domain %u on NUMA nodes %#lx", d->id, nodes);
+    node_affinity_set(d, (nodemask_t)nodes & numa_all_nodes());
+    return 0;
 }
 
 long domctl_getnodeaffinity(struct hypercall *hc, struct domain *d, struct xen_domctl *op)
 {
-    return bitmap_write(&op->u.nodeaffinity.nodemap, 1);
+    return bitmap_write(&op->u.nodeaffinity.nodemap, node_affinity(d));
 }
 
 /* ---- How much ---- */

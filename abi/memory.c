@@ -29,8 +29,19 @@ static long again(struct hypercall *hc, uint64_t done)
 struct extents {
     struct domain *d;
     struct xen_memory_reservation r;
-    unsigned addr_bits;
+    unsigned mem_flags;
 };
+
+/*
+ * Which of the flags count. Only who builds domains says on which node their memory is: others would undo what he wanted.
+ * And no domain has nodes of its own (XENMEMF_vnode).
+ */
+static unsigned mem_flags(const struct domain *caller, unsigned flags)
+{
+    bool any = domain_may(caller, PRIV_CONTROL) && !(flags & XENMEMF_vnode);
+
+    return any ? flags : XENMEMF_address_bits(XENMEMF_get_address_bits(flags));
+}
 
 static long one_extent(struct hypercall *hc, struct extents *x, unsigned cmd, uint64_t i)
 {
@@ -47,7 +58,7 @@ static long one_extent(struct hypercall *hc, struct extents *x, unsigned cmd, ui
         }
         return 0;
     }
-    m = reservation_add(x->d, x->r.extent_order, x->addr_bits, cmd == XENMEM_populate_physmap ? n : M2P_INVALID);
+    m = reservation_add(x->d, x->r.extent_order, x->mem_flags, cmd == XENMEM_populate_physmap ? n : M2P_INVALID);
     if (mfn_same(m, MFN_NONE))
         return -ENOMEM;
     if (cmd == XENMEM_populate_physmap || at.va > i * sizeof(xen_pfn_t)) {
@@ -67,7 +78,7 @@ static long reservation_op(struct hypercall *hc, unsigned cmd, uint64_t start)
         return (long)start;
     if (x.r.nr_extents > ~0ul >> (CMD_BITS + 1) || start >= x.r.nr_extents)
         return (long)start;
-    x.addr_bits = XENMEMF_get_address_bits(x.r.mem_flags);
+    x.mem_flags = mem_flags(hc->d, x.r.mem_flags);
     x.d = domain_target(hc->d, x.r.domid, &err);
     if (!x.d)
         return (long)start;
@@ -101,6 +112,7 @@ static long exchange_op(struct hypercall *hc)
     d = domain_target(hc->d, x.in.domid, &err);
     if (!d)
         return err;
+    x.out.mem_flags = mem_flags(hc->d, x.out.mem_flags);
     rc = d == hc->d ? reservation_exchange(d, &x) : -EPERM;
     domain_put(d);
     if (guest_write(gptr_plus(at, offsetof(struct xen_memory_exchange, nr_exchanged)), &x.nr_exchanged,

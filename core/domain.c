@@ -8,6 +8,7 @@
 #include "core/irqs.h"
 #include "core/log.h"
 #include "core/m2p.h"
+#include "core/node_affinity.h"
 #include "core/pcpu.h"
 #include "core/pool.h"
 #include "core/port.h"
@@ -258,6 +259,7 @@ int domain_create(const struct domain_config *cfg, struct domain **out)
     d->shutdown_code = -1;
     d->pause_count = d->ctl_pause_count = 1;
     d->pirq_eoi_mfn = MFN_NONE;
+    d->nodes = NODES_ALL;
     d->sched = (struct domain_sched){ .weight = 256 };
     rc = alloc_parts(d, cfg);
     if (rc) {
@@ -301,6 +303,7 @@ int domain_alloc_vcpus(struct domain *d, unsigned n)
                 return rc; /* those that exist stay until the domain goes */
         }
     }
+    node_affinity_update(d);
     return 0;
 }
 

@@ -13,6 +13,7 @@
 
 #include "core/ids.h"
 #include "core/lock.h"
+#include "core/numa.h"
 #include "core/timer.h"
 #include "lib/list.h"
 
@@ -65,6 +66,8 @@ struct domain {
     _Atomic uint64_t tot_pages;  /* [a] frames owned and counted; raised under [d] */
     uint64_t max_pages;          /* [d] */
     uint64_t claimed_pages;      /* [d] outstanding claim */
+    _Atomic nodemask_t nodes;    /* [a] whose frames it is given first: core/node_affinity.c */
+    nodemask_t nodes_asked;      /* [c], read without a lock: what the tools want that to be; 0: they leave it to its vCPUs */
     _Atomic cpumask_t dirty_cpus;/* [a] CPUs that may hold translations of this domain */
     uint64_t max_pfn;            /* [d] highest pfn populated, for XENMEM_maximum_gpfn of a domain not yet running */
     struct e820entry *e820;      /* [d] what XENMEM_memory_map answers; NULL: nothing set */

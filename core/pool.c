@@ -5,6 +5,7 @@
 #include "core/budget.h"
 #include "core/cpumask.h"
 #include "core/domain.h"
+#include "core/node_affinity.h"
 #include "core/sched.h"
 #include "core/vcpu.h"
 #include "lib/errno.h"
@@ -189,6 +190,7 @@ static void leave_cpu(struct domain *d, cpumask_t cpus)
         else if (v)
             (void)sched_set_affinity(v, &all, NULL);
     }
+    node_affinity_update(d);
 }
 
 static int finish_removal(void)

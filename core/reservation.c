@@ -42,7 +42,20 @@ static void claim_used(struct domain *d, uint64_t n)
     claimed -= used;
 }
 
-mfn_t reservation_add(struct domain *d, unsigned order, unsigned addr_bits, uint64_t pfn)
+/* Frames for d from where mem_flags say; a node that is not there has none. */
+static mfn_t frames_for(struct domain *d, unsigned order, unsigned mem_flags)
+{
+    unsigned bits = XENMEMF_get_address_bits(mem_flags), node = XENMEMF_get_node(mem_flags);
+    bool exact = mem_flags & XENMEMF_exact_node_request, named = node < numa.nodes;
+    nodemask_t nodes = named ? 1u << node : exact ? 0 : atomic_load_explicit(&d->nodes, memory_order_relaxed);
+    mfn_t m = frames_alloc_on(order, bits, nodes);
+
+    if (mfn_same(m, MFN_NONE) && !exact && ~nodes & numa_all_nodes())
+        m = frames_alloc(order, bits);
+    return m;
+}
+
+mfn_t reservation_add(struct domain *d, unsigned order, unsigned mem_flags, uint64_t pfn)
 {
     uint64_t n = 1ull << order;
     mfn_t m = MFN_NONE;
@@ -50,7 +63,7 @@ mfn_t reservation_add(struct domain *d, unsigned order, unsigned addr_bits, uint
     lowmem_check();
     lock(&d->lock);
     if (!domain_dying(d) && room_for(d, n))
-        m = frames_alloc(order, addr_bits);
+        m = frames_for(d, order, mem_flags);
     if (!mfn_same(m, MFN_NONE)) {
         claim_used(d, n);
         for (uint64_t i = 0; i < n; i++) {
@@ -142,12 +155,10 @@ static int take_in(struct domain *d, const struct xen_memory_exchange *x, struct
 }
 
 /* The new extents from the allocator; freed again if one can't be had. */
-static int take_out(const struct xen_memory_exchange *x, mfn_t *out, const struct exchange_part *p)
+static int take_out(struct domain *d, const struct xen_memory_exchange *x, mfn_t *out, const struct exchange_part *p)
 {
-    unsigned bits = XENMEMF_get_address_bits(x->out.mem_flags);
-
     for (unsigned i = 0; i < p->nr_out; i++) {
-        out[i] = frames_alloc(x->out.extent_order, bits);
+        out[i] = frames_for(d, x->out.extent_order, x->out.mem_flags);
         if (!mfn_same(out[i], MFN_NONE))
             continue;
         while (i--)
@@ -187,7 +198,7 @@ static long exchange_part(struct domain *d, const struct xen_memory_exchange *x,
     rc = take_in(d, x, w, p);
     if (rc)
         return rc;
-    rc = domain_dying(d) ? -EINVAL : take_out(x, w->out, p);
+    rc = domain_dying(d) ? -EINVAL : take_out(d, x, w->out, p);
     if (rc) {
         give_back(d, w, p->frames);
         return rc;

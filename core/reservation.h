@@ -17,8 +17,12 @@ struct e820entry { uint64_t addr, size; uint32_t type; } __attribute__((packed))
  */
 #define RESERVATION_MAX_ORDER 9u
 
-/* 2^order contiguous frames for d, which calls them pfn.. (M2P_INVALID: no name yet). MFN_NONE: beyond its limit, or no memory. */
-mfn_t reservation_add(struct domain *d, unsigned order, unsigned addr_bits, uint64_t pfn);
+/*
+ * 2^order contiguous frames for d, which calls them pfn.. (M2P_INVALID: no name yet). mem_flags, of XENMEMF_*: how many bits an
+ * address may have, and the node that they come from, if it has some, or (exact) in any case; else from d's nodes, if they have
+ * some. MFN_NONE: beyond d's limit, or no memory.
+ */
+mfn_t reservation_add(struct domain *d, unsigned order, unsigned mem_flags, uint64_t pfn);
 /* d gives a frame back. False: not d's. It is free when its last mapping goes. */
 bool reservation_remove(struct domain *d, mfn_t m);
 /*

@@ -4,6 +4,7 @@
 
 #include "core/cpumask.h"
 #include "core/domain.h"
+#include "core/node_affinity.h"
 #include "core/pcpu.h"
 #include "core/pool.h"
 #include "core/runq.h"
@@ -56,6 +57,7 @@ int sched_set_affinity(struct vcpu *v, const cpumask_t *hard, const cpumask_t *s
     else if (hard)
         __atomic_store_n(&v->hard, *hard & pcpu_online, __ATOMIC_RELAXED);
     sched_replace(v);
+    node_affinity_update(v->domain);
     return 0;
 }
 
