@@ -14,8 +14,7 @@
 #include "core/time.h"
 #include "x86/model/cpuid.h"
 
-#define MAX_NODE_ID 63u  /* the width of node bitmaps; there is one node, 0 */
-#define DISTANCE_SELF 10u
+#define MAX_NODE_ID 63u  /* the width of node bitmaps */
 
 static const struct cpu_policy *host(void)
 {
@@ -87,7 +86,8 @@ long sysctl_cputopoinfo(struct hypercall *hc, void *arg)
     }
     for (uint32_t i = 0; i < n; i++) {
         struct cpu_place p = sysctl_cpu_place(i);
-        struct xen_sysctl_cputopo c = { .core = p.core, .socket = p.socket, .node = 0 };
+        struct xen_sysctl_cputopo c = { .core = p.core, .socket = p.socket,
+                                         .node = pcpus[i]->node };
 
         if (!cpumask_has(pcpu_online, i))
             c = (struct xen_sysctl_cputopo){ XEN_INVALID_CORE_ID, XEN_INVALID_SOCKET_ID,
@@ -99,29 +99,50 @@ long sysctl_cputopoinfo(struct hypercall *hc, void *arg)
     return 0;
 }
 
-long sysctl_numainfo(struct hypercall *hc, void *arg)
+static int write_node_sizes(guest_ptr_t at, unsigned n)
 {
-    struct xen_sysctl_numainfo *n = &((struct xen_sysctl *)arg)->u.numainfo;
-    struct xen_sysctl_meminfo mem = { .memsize = frames_total_count() << PAGE_SHIFT,
-                                      .memfree = frames_free_count() << PAGE_SHIFT };
-    guest_ptr_t info = handle_ptr(n->meminfo), distance = handle_ptr(n->distance);
-    uint32_t self = DISTANCE_SELF;
-    bool room = n->num_nodes;
+    for (unsigned i = 0; i < n && at.va; i++) {
+        struct xen_sysctl_meminfo mem = { .memsize = frames_total_on(i) << PAGE_SHIFT,
+                                          .memfree = frames_free_on(i) << PAGE_SHIFT };
 
-    if (info.va && room && guest_write(info, &mem, sizeof(mem)))
-        return -EFAULT;
-    if (distance.va && room && guest_write(distance, &self, sizeof(self)))
-        return -EFAULT;
-    n->num_nodes = (info.va || distance.va) && !room ? 0 : 1;
+        if (guest_write(gptr_plus(at, i * sizeof(mem)), &mem, sizeof(mem)))
+            return -EFAULT;
+    }
     return 0;
 }
 
-/* Every device is on the only node. Says how many it has answered for; the caller asks for the rest. */
+/* The first n * n of all distances: rows are as long as there are nodes, whatever the room. */
+static int write_distances(guest_ptr_t at, unsigned n)
+{
+    for (unsigned i = 0; i < n * n && at.va; i++) {
+        uint8_t d = numa.distance[i / numa.nodes][i % numa.nodes];
+        uint32_t far = d == NUMA_DISTANCE_NONE ? XEN_INVALID_NODE_DIST : d;
+
+        if (guest_write(gptr_plus(at, i * sizeof(far)), &far, sizeof(far)))
+            return -EFAULT;
+    }
+    return 0;
+}
+
+/* As much as there is room for; and, as to who only asks, how many nodes there are. */
+long sysctl_numainfo(struct hypercall *hc, void *arg)
+{
+    struct xen_sysctl_numainfo *n = &((struct xen_sysctl *)arg)->u.numainfo;
+    unsigned room = MIN(n->num_nodes, numa.nodes);
+
+    n->num_nodes = numa.nodes;
+    return write_node_sizes(handle_ptr(n->meminfo), room) || write_distances(handle_ptr(n->distance), room) ? -EFAULT : 0;
+}
+
+/*
+ * On a machine of several nodes, which one a device is near to is not known. Says how many it has answered for; the caller asks
+ * for the rest.
+ */
 long sysctl_pcitopoinfo(struct hypercall *hc, void *arg)
 {
     struct xen_sysctl_pcitopoinfo *t = &((struct xen_sysctl *)arg)->u.pcitopoinfo;
     guest_ptr_t devs = handle_ptr(t->devs), nodes = handle_ptr(t->nodes);
-    uint32_t i, node = 0;
+    uint32_t i, node = numa.nodes == 1 ? 0 : XEN_INVALID_NODE_ID;
 
     if (!devs.va || !nodes.va || !t->num_devs)
         return refuse(hc->v, -EINVAL, "nodes of %u PCI devices", t->num_devs);
@@ -142,7 +163,7 @@ long sysctl_physinfo(struct hypercall *hc, void *arg)
 
     *p = (struct xen_sysctl_physinfo){
         .nr_cpus = cpumask_weight(pcpu_online), .max_cpu_id = pcpu_count - 1,
-        .nr_nodes = 1, .max_node_id = MAX_NODE_ID, .cpu_khz = (uint32_t)time_tsc_khz(),
+        .nr_nodes = numa.nodes, .max_node_id = MAX_NODE_ID, .cpu_khz = (uint32_t)time_tsc_khz(),
         .capabilities = XEN_SYSCTL_PHYSCAP_pv | XEN_SYSCTL_PHYSCAP_gnttab_v1 | XEN_SYSCTL_PHYSCAP_gnttab_v2,
         .total_pages = frames_total_count(), .free_pages = frames_free_count(),
         .outstanding_pages = reservation_claimed(), .max_mfn = frame_count - 1,
@@ -167,16 +188,18 @@ long sysctl_getcpuinfo(struct hypercall *hc, void *arg)
     return 0;
 }
 
-/* Free memory is counted as a whole, not by address. */
+/* Free memory is counted by node, not by address. */
 long sysctl_availheap(struct hypercall *hc, void *arg)
 {
     struct xen_sysctl_availheap *a = &((struct xen_sysctl *)arg)->u.availheap;
+    uint64_t free;
 
-    if (a->node < -1 || a->node > 0)
+    if (a->node < -1 || a->node >= (int)numa.nodes)
         return refuse(hc->v, -EINVAL, "free memory of node %d", a->node);
     if (a->min_bitwidth || (a->max_bitwidth && a->max_bitwidth < machine_maddr_bits()))
         return refuse(hc->v, -EOPNOTSUPP, "free memory of %u to %u bits", a->min_bitwidth, a->max_bitwidth);
-    a->avail_bytes = frames_free_count() << PAGE_SHIFT;
+    free = a->node < 0 ? frames_free_count() : frames_free_on((unsigned)clamp_index((unsigned)a->node, numa.nodes));
+    a->avail_bytes = free << PAGE_SHIFT;
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "boot/parse/cmdline.h"
 #include "boot/parse/efi.h"
 #include "boot/parse/multiboot.h"
+#include "boot/parse/numa.h"
 #include "boot/parse/unpack.h"
 #include "boot/unpack_shim.h"
 #include "core/console.h"
@@ -211,6 +212,19 @@ static void read_acpi(void)
            acpi.nr_overrides, acpi.hpet_base, acpi.pm_timer.address);
 }
 
+static void read_numa(void)
+{
+    const char *why;
+
+    if (!options.numa)
+        return;
+    numa_parse(&acpi, &firmware_map, &numa, &why);
+    if (why)
+        hv_log(LOG_WARN, "NUMA: %s", why);
+    for (unsigned i = 0; i < numa.spans && numa.nodes > 1; i++)
+        hv_log(LOG_INFO, "NUMA: memory from %016lx on is node %u's", numa.span[i].start << PAGE_SHIFT, numa.span[i].node);
+}
+
 /* ---- dom0's kernel ---- */
 
 /* The libraries read %fs:0x28 and use SSE (boot/parse/unpack.h): see that both work while they run. */
@@ -322,6 +336,7 @@ void boot_main(uint32_t magic, uint64_t info_maddr)
     read_memory();
     read_efi();
     read_acpi();
+    read_numa();
     mm_patch_smap(cpuid(0, 0).eax >= 7 && (cpuid(7, 0).ebx & (1u << 20)) && !cpu_options.no_smap);
     mm_build(&free_map, screen_base(), screen_size());
     unpack_dom0_kernel();

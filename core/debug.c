@@ -14,6 +14,7 @@
 #include "core/keys.h"
 #include "core/lock.h"
 #include "core/log.h"
+#include "core/node_affinity.h"
 #include "core/pcpu.h"
 #include "core/perf.h"
 #include "core/port.h"
@@ -22,6 +23,7 @@
 #include "core/time.h"
 #include "core/trace.h"
 #include "core/vcpu.h"
+#include "lib/string.h"
 
 /* ---- Domains ---- */
 
@@ -91,6 +93,53 @@ static uint64_t show_memory(uint64_t at)
     hv_log(LOG_ERR, "memory: %lu MiB in all, %lu MiB free, %lu MiB claimed", frames_total_count() >> 8,
            frames_free_count() >> 8, reservation_claimed() >> 8);
     return 0;
+}
+
+/* ---- Nodes ---- */
+
+#define NODES_PIECE (1u << 14) /* frames looked at in one go */
+
+static uint64_t on_node[NUMA_NODES_MAX]; /* pages of the domain in progress; two reports at a time spoil each other's */
+
+static void show_node(unsigned node)
+{
+    cpumask_t cpus = 0;
+
+    for (unsigned i = 0; i < pcpu_count; i++)
+        cpus |= (cpumask_t)(pcpus[i]->node == node) << i;
+    hv_log(LOG_ERR, "NODE%u: %lu pages, %lu free, CPUs %#lx", node, frames_total_on(node), frames_free_on(node), cpus);
+}
+
+/* Adds those of the frames of one piece that are d's own. Others may give and take them meanwhile. */
+static void count_pages(const struct domain *d, uint64_t first)
+{
+    for (uint64_t m = first; m < first + NODES_PIECE && m < frame_count; m++) {
+        const struct frame *f = &frame_table[m];
+
+        if ((f->refs & REFS_OWNED) && __atomic_load_n(&f->owner, __ATOMIC_RELAXED) == d->id)
+            on_node[numa_node_of(mfn(m))]++;
+    }
+}
+
+/* Looks through all of memory for d's pages, a piece at a time, then says how many there were. */
+static uint32_t show_pages(struct domain *d, uint32_t piece)
+{
+    if (!piece)
+        memset(on_node, 0, sizeof(on_node));
+    count_pages(d, (uint64_t)piece * NODES_PIECE);
+    if ((piece + 1ull) * NODES_PIECE < frame_count)
+        return piece + 1;
+    hv_log(LOG_ERR, "Domain %u (total: %lu), memory first from nodes %#x:", d->id, d->tot_pages, node_affinity(d));
+    for (unsigned i = 0; i < numa.nodes; i++)
+        hv_log(LOG_ERR, "    Node %u: %lu", i, on_node[i]);
+    return 0;
+}
+
+static uint64_t show_nodes(uint64_t at)
+{
+    for (unsigned i = 0; i < numa.nodes && !at; i++)
+        show_node(i);
+    return each_domain(at, show_pages);
 }
 
 static uint64_t audit(uint64_t at)
@@ -168,6 +217,7 @@ void debug_keys_init(void)
     key_register('e', "dump evtchn info", true, show_ports);
     key_register('g', "print grant table usage", true, show_grants);
     key_register('m', "memory info", true, show_memory);
+    key_register('u', "dump NUMA info", true, show_nodes);
     key_register('p', "print performance counters", true, show_counters);
     key_register('P', "reset performance counters", false, reset_counters);
     key_register('l', "print lock profile info", true, show_locks);

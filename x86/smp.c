@@ -140,6 +140,7 @@ static bool start(const struct acpi_cpu *cpu)
     }
     c->core.apic_id = cpu->apic_id;
     c->core.acpi_id = cpu->uid;
+    c->core.node = cpu->node;
     pcpus[id] = &c->core;
     if (timers_init_cpu(id) || sched_init_cpu(id) || trace_init_cpu(id)) {
         pcpus[id] = NULL;
@@ -158,9 +159,12 @@ static bool start(const struct acpi_cpu *cpu)
 void smp_identify_boot_cpu(struct pcpu *c, const struct acpi_info *acpi)
 {
     c->apic_id = apic_id();
-    for (unsigned i = 0; i < acpi->nr_cpus; i++)
-        if (acpi->cpu[i].apic_id == c->apic_id)
+    for (unsigned i = 0; i < acpi->nr_cpus; i++) {
+        if (acpi->cpu[i].apic_id == c->apic_id) {
             c->acpi_id = acpi->cpu[i].uid;
+            c->node = acpi->cpu[i].node;
+        }
+    }
 }
 
 void smp_init(const struct acpi_info *acpi, const struct mem_map *map, unsigned max)

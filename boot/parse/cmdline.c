@@ -94,6 +94,7 @@ static void set_defaults(struct boot_options *o)
     o->com1 = o->com2 = serial;
     o->console = OPTION_CONSOLE_COM1 | OPTION_CONSOLE_VGA;
     o->switch_char = 'a';
+    o->numa = true;
     o->loglvl = (struct option_levels){ OPTION_LOG_WARNING, OPTION_LOG_WARNING };
     o->guest_loglvl = (struct option_levels){ OPTION_LOG_NONE, OPTION_LOG_WARNING };
 }

@@ -350,6 +350,12 @@ int option_nosmp(const char *value, void *field, struct boot_options *o)
     return err;
 }
 
+/* A truth value, or "noacpi": the only tables that there are, are not read. */
+int option_numa(const char *value, void *field, struct boot_options *o)
+{
+    return option_bool(strcmp(value, "noacpi") == 0 ? "no" : value, field, o);
+}
+
 /* A way, warm or cold, or "no"; the first letter decides, as the names' endings are optional. */
 int option_reboot(const char *value, void *field, struct boot_options *o)
 {

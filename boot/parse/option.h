@@ -24,6 +24,7 @@ int option_console(const char *value, void *field, struct boot_options *o); /* u
 int option_dom0_mem(const char *value, void *field, struct boot_options *o);
 int option_vcpus(const char *value, void *field, struct boot_options *o);
 int option_switch(const char *value, void *field, struct boot_options *o);
+int option_numa(const char *value, void *field, struct boot_options *o);
 int option_nosmp(const char *value, void *field, struct boot_options *o);
 int option_reboot(const char *value, void *field, struct boot_options *o);
 int option_xpti(const char *value, void *field, struct boot_options *o);

@@ -295,7 +295,7 @@ static long press(const char *keys)
 
 static void h_lists_the_keys_and_each_works(void **state)
 {
-    static const char all[] = "qegmplda0rtT";
+    static const char all[] = "qegmuplda0rtT";
 
     assert_int_equal(press("h"), 0);
     assert_int_equal(lines_with(" key 'q' (ascii '71') => dump domain (and guest debug) info"), 1);

@@ -291,6 +291,23 @@ static void the_machine(void **state)
     says("xpti=dom0=default", "not a value");
 }
 
+static void nodes_or_not(void **state)
+{
+    (void)state;
+    quiet("");
+    assert_true(o.numa);
+    quiet("numa=on numa=off");
+    assert_false(o.numa);
+    quiet("numa=off numa");
+    assert_true(o.numa);
+    quiet("numa=noacpi");
+    assert_false(o.numa);
+    quiet("no-numa");
+    assert_false(o.numa);
+    says("numa=fake=2", "not a value");
+    assert_true(o.numa);
+}
+
 /* What the manual page says of each option is so: its example is understood, its default changes nothing. */
 static void the_manual_page(void **state)
 {
@@ -436,6 +453,7 @@ int main(void)
         cmocka_unit_test(serial_ports),
         cmocka_unit_test(consoles_and_levels),
         cmocka_unit_test(the_machine),
+        cmocka_unit_test(nodes_or_not),
         cmocka_unit_test(the_manual_page),
         cmocka_unit_test(long_lines),
         cmocka_unit_test(how_much_dom0_gets),
