@@ -123,7 +123,7 @@ class Machine(Console):
 
     def __init__(self, name, machine="pc", cpus=2, memory=2048, dom0_memory=512, root="virtio", disks=(), nics=(),
                  devices=(), files=(), threads=None, options="", dom0_options="", kernel=None, modules=None, iso=None,
-                 cpu=CPU, wire=None, layer=None, installed=None, efi=False):
+                 cpu=CPU, wire=None, layer=None, installed=None, efi=False, nodes=(), distance=None):
         """root, and each disk's kind: virtio, ahci, nvme, or shared: virtio, and what is written stays, for another
         machine that has it too. disks: (kind, path). nics: QEMU models. wire: ("listen" or "connect", port of this
         host): a NIC on a cable to another machine.
@@ -132,10 +132,12 @@ class Machine(Console):
         threads: multi (one for each CPU) or single.
         kernel: the hypervisor; modules: its modules as given to -initrd (default: dom0's kernel and initrd).
         iso: boot from this CD instead. installed: boot from this disk by its own loader, and again when it restarts.
+        nodes: of NUMA, each (MiB of memory, its CPUs as "0-1"), memory their sum; distance: from each to each other.
         efi: the firmware is EFI (chipset q35). options, dom0_options: added to the command lines. cpu: the model, as of -cpu."""
         self.name, self.machine, self.cpus, self.memory, self.cpu = name, machine, cpus, memory, cpu
         self.dom0_memory, self.options, self.dom0_options = dom0_memory, options, dom0_options
         self.installed, self.efi = installed, efi
+        self.nodes, self.distance = nodes, distance
         self.disks = [(root, installed or IMAGES / "dom0.img")] + list(disks)
         self.layer = layer
         if layer:
@@ -169,6 +171,11 @@ class Machine(Console):
             modules = f"{IMAGES}/dom0-vmlinuz {self.dom0_command_line()},{IMAGES}/dom0-initrd"
         args = ["qemu-system-x86_64", "-accel", f"tcg,thread={self.threads}", "-M", self.machine, "-cpu", self.cpu,
                 "-smp", str(self.cpus), "-m", str(self.memory), "-nographic"]
+        for number, (size, cpus) in enumerate(self.nodes):
+            args += ["-object", f"memory-backend-ram,id=m{number},size={size}M",
+                     "-numa", f"node,nodeid={number},cpus={cpus},memdev=m{number}"]
+            args += [word for other in range(number)
+                     for word in ("-numa", f"dist,src={other},dst={number},val={self.distance}")]
         if self.efi:
             args += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd",
                      "-drive", f"if=pflash,unit=1,format=raw,snapshot=on,file={OVMF}/OVMF_VARS_4M.fd"]

@@ -136,14 +136,15 @@ def test_debug_keys(dom0, guest):
     ident = dom0.domains()["g"][0]
     keys = log_of_keys(dom0, "h")
     for key, what in (("q", "dump domain"), ("d", "dump registers"), ("r", "dump run queues"), ("e", "dump evtchn info"),
-                      ("g", "print grant table usage"), ("m", "memory info"), ("t", "display multi-cpu clock info"),
+                      ("g", "print grant table usage"), ("m", "memory info"), ("u", "dump NUMA info"),
+                      ("t", "display multi-cpu clock info"),
                       ("0", "dump Dom0 registers"), ("*", "print all diagnostics"), ("a", "dump timer queues"),
                       ("i", "dump interrupt bindings"), ("M", "dump MSI state"), ("z", "dump IOAPIC info")):
         assert re.search(rf"key '{re.escape(key)}' \(ascii '[0-9a-f]{{2}}'\) => {what}", keys), what
     domains = log_of_keys(dom0, "q")
     assert "General information for domain 0:" in domains and f"General information for domain {ident}:" in domains
     assert len(re.findall(r"VCPU\d+: CPU\d+", domains)) >= 4
-    for key in "drat0egmiMz":
+    for key in "drat0egmuiMz":
         assert len(log_of_keys(dom0, key).split("\n")) > 1, key
     everything = log_of_keys(dom0, "*")
     assert f"domain {ident}" in everything
