@@ -21,6 +21,7 @@
 #include "core/debug.h"
 #include "core/domain.h"
 #include "core/frame.h"
+#include "core/heartbeat.h"
 #include "core/log.h"
 #include "core/pcpu.h"
 #include "core/reservation.h"
@@ -313,6 +314,8 @@ static void second_stage(void)
     hv_log(LOG_INFO, "%lu MiB are free", frames_free_count() >> 8);
     hv_log(LOG_ERR, "Starting dom0; three times Ctrl-%c switches console input", options.switch_char - 'a' + 'A');
     screen_give_up();
+    if (options.watchdog && options.watchdog_timeout)
+        heartbeat_start(options.watchdog_timeout);
     vcpu_pause_clear(dom0->vcpu[0], PAUSE_DOWN);
     dom0->ctl_pause_count = 0;
     dom0->was_unpaused = true;

@@ -32,6 +32,9 @@ void machine_interrupts(void);
 /* Makes `cpu` pass through its exit path (core/exit.h) soon, out of guest mode or idle. Never waits. */
 void machine_kick(unsigned cpu);
 
+/* Sends `cpu` an NMI, which it takes whatever it does; core/heartbeat.h says what it means. Never waits. */
+void machine_nmi(unsigned cpu);
+
 /* ---- Memory ---- */
 
 /* The page itself; valid for any frame of RAM, for ever. NULL for what is not RAM. */

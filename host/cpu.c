@@ -31,6 +31,7 @@ static struct host_pcpu {
 
 _Thread_local unsigned host_cpu;
 _Atomic unsigned host_kicks[MAX_CPUS];
+_Atomic unsigned host_nmis[MAX_CPUS];
 _Atomic uint64_t host_tsc = 1000;
 _Atomic uint64_t host_timer[MAX_CPUS];
 
@@ -100,6 +101,7 @@ void machine_interrupts(void)
         host_interrupt();
 }
 void machine_kick(unsigned cpu) { host_kicks[cpu]++; }
+void machine_nmi(unsigned cpu) { host_nmis[cpu]++; }
 void machine_idle(void) { sched_yield(); }
 void machine_flush_caches(void) { }
 const struct cpu_policies *machine_cpu_policies(void) { return &policies; }

@@ -27,6 +27,8 @@ extern _Thread_local unsigned host_cpu;
 void host_run(struct vcpu *v);
 /* machine_kick() calls, by CPU. */
 extern _Atomic unsigned host_kicks[MAX_CPUS];
+/* machine_nmi() calls, by CPU: nothing comes of them. */
+extern _Atomic unsigned host_nmis[MAX_CPUS];
 
 /* Called whenever the core asks which CPU it is on, as each taking and giving back of a lock does: another's turn may come. */
 extern void (*host_point)(void);

@@ -175,7 +175,7 @@ void apic_send_ipi(unsigned cpu, uint8_t vector)
     icr_write(pcpus[cpu]->apic_id, ICR_ASSERT | vector);
 }
 
-void apic_send_nmi(unsigned cpu)
+void machine_nmi(unsigned cpu)
 {
     icr_write(pcpus[cpu]->apic_id, ICR_ASSERT | ICR_NMI);
 }

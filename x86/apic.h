@@ -22,7 +22,6 @@ void apic_eoi(void);
 
 /* Messages; never wait for the other CPU. */
 void apic_send_ipi(unsigned cpu, uint8_t vector);
-void apic_send_nmi(unsigned cpu);
 /* By APIC id, for CPUs that do not run yet. */
 void apic_send_init(uint32_t id);
 void apic_send_startup(uint32_t id, uint8_t page);

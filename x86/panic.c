@@ -9,6 +9,7 @@
 #include "x86/panic.h"
 
 #include "core/domain.h"
+#include "core/heartbeat.h"
 #include "core/keys.h"
 #include "core/log.h"
 #include "core/pcpu.h"
@@ -103,6 +104,7 @@ static void say_who(void)
 static void begin(void)
 {
     cli();
+    heartbeat_stop(); /* telling takes long */
     log_unlock_for_panic();
     if (panics++)
         for (;;)
@@ -121,15 +123,27 @@ static _Noreturn void end(void)
     machine_end(MACHINE_CRASHED);
 }
 
-void panic_trap(const struct cpu_regs *regs)
+static _Noreturn void tell(const struct cpu_regs *regs)
 {
-    begin();
-    say("*** panic: exception %u in the hypervisor", regs->entry_vector);
     say_who();
     say_registers(regs);
     say_stack(regs->rsp);
     say_callers(regs->rip, regs->rbp);
     end();
+}
+
+void panic_trap(const struct cpu_regs *regs)
+{
+    begin();
+    say("*** panic: exception %u in the hypervisor", regs->entry_vector);
+    tell(regs);
+}
+
+void panic_missed(const struct cpu_regs *regs, unsigned seconds)
+{
+    begin();
+    say("*** panic: watchdog: this CPU has not come to its timers for %u seconds", seconds);
+    tell(regs);
 }
 
 void panic(const char *fmt, ...)

@@ -8,6 +8,7 @@
 #include "x86/power.h"
 
 #include "boot/parse/acpi.h"
+#include "core/heartbeat.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/power.h"
@@ -116,6 +117,7 @@ static _Noreturn void reset_machine(void)
 void machine_end(enum machine_end how)
 {
     cli();
+    heartbeat_stop();
     switch (how) {
     case MACHINE_REBOOT:
         hv_log(LOG_INFO, "the machine restarts");

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "core/cpumask.h"
+#include "core/heartbeat.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "x86/apic.h"
@@ -68,6 +69,7 @@ void tlb_answer(void)
 void machine_relax(void)
 {
     tlb_answer();
+    heartbeat_watch();
     cpu_pause();
 }
 

@@ -4,6 +4,7 @@
 #include "core/bounce.h"
 #include "core/exit.h"
 #include "core/guest_trap.h"
+#include "core/heartbeat.h"
 #include "core/keys.h"
 #include "core/log.h"
 #include "core/shadow.h"
@@ -46,9 +47,13 @@ static _Noreturn void iret_failed(const struct cpu_regs *fault)
     leave_by_frame(regs);
 }
 
-static void nmi(void)
+static void nmi(const struct cpu_regs *regs)
 {
+    unsigned missed = heartbeat_missed();
+
     this_cpu()->nmi_count++;
+    if (missed)
+        panic_missed(regs, missed);
 }
 
 static uint64_t show_nmis(uint64_t at)
@@ -76,7 +81,7 @@ void trap_from_hypervisor(struct cpu_regs *regs)
     }
     switch (vector) {
     case X86_VEC_NMI:
-        nmi();
+        nmi(regs);
         return;
     case X86_VEC_DB: /* a guest's breakpoint hit in our copy of its memory, or single step into an entry: not ours */
         write_dr6(0xffff0ff0);
@@ -119,7 +124,7 @@ void trap_from_guest(struct cpu_regs *regs)
         bounce_trap(v, X86_VEC_DB, NO_ERROR_CODE);
         break;
     case X86_VEC_NMI:
-        nmi();
+        nmi(regs);
         break;
     case X86_VEC_DF:
     case X86_VEC_MC:

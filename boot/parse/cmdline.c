@@ -95,6 +95,7 @@ static void set_defaults(struct boot_options *o)
     o->console = OPTION_CONSOLE_COM1 | OPTION_CONSOLE_VGA;
     o->switch_char = 'a';
     o->numa = true;
+    o->watchdog_timeout = 5;
     o->loglvl = (struct option_levels){ OPTION_LOG_WARNING, OPTION_LOG_WARNING };
     o->guest_loglvl = (struct option_levels){ OPTION_LOG_NONE, OPTION_LOG_WARNING };
 }

@@ -58,6 +58,8 @@ struct boot_options {
     bool vga_keep;              /* the screen is written to while dom0 runs, too */
     struct option_levels loglvl, guest_loglvl;
 
+    bool watchdog;
+    unsigned int watchdog_timeout; /* seconds; 0: no watchdog */
     bool noreboot;
     enum option_reboot reboot;
     bool warm;

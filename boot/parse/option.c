@@ -91,6 +91,23 @@ int option_number(const char *value, void *field, struct boot_options *o)
     return 0;
 }
 
+int option_seconds(const char *value, void *field, struct boot_options *o)
+{
+    unsigned int n;
+
+    (void)o;
+    if (number(&value, &n) || *value || n > 3600)
+        return -EINVAL;
+    *(unsigned int *)field = n;
+    return 0;
+}
+
+/* A truth value, or "force": on. */
+int option_watchdog(const char *value, void *field, struct boot_options *o)
+{
+    return option_bool(strcmp(value, "force") == 0 ? "on" : value, field, o);
+}
+
 int option_memory(const char *value, void *field, struct boot_options *o)
 {
     uint64_t n;

@@ -20,6 +20,8 @@ int option_vga(const char *value, void *field, struct boot_options *o);     /* b
 int option_levels(const char *value, void *field, struct boot_options *o);  /* struct option_levels */
 int option_serial(const char *value, void *field, struct boot_options *o);  /* struct option_serial */
 int option_console(const char *value, void *field, struct boot_options *o); /* unsigned int */
+int option_seconds(const char *value, void *field, struct boot_options *o); /* unsigned int, up to an hour */
+int option_watchdog(const char *value, void *field, struct boot_options *o); /* bool */
 
 int option_dom0_mem(const char *value, void *field, struct boot_options *o);
 int option_vcpus(const char *value, void *field, struct boot_options *o);

@@ -68,6 +68,49 @@ class Monitor:
         return int(width), int(height), pixels
 
 
+class Debugger:
+    """The registers of one CPU, by QEMU's gdb stub on a socket; the machine stands still meanwhile. options are QEMU's."""
+
+    RFLAGS, CS = 17, 18
+
+    def __init__(self, path):
+        self.path = path
+        self.options = ["-chardev", f"socket,id=gdb,path={path},server=on,wait=off", "-gdb", "chardev:gdb"]
+
+    def __enter__(self):
+        self.link = socket.socket(socket.AF_UNIX)
+        self.link.settimeout(LIMIT)
+        self.link.connect(str(self.path))
+        # Single registers are to be had by those alone who ask what there is.
+        self.ask("qSupported:xmlRegisters=i386")
+        self.ask("qXfer:features:read:target.xml:0,ffb")
+        return self
+
+    def __exit__(self, *_):
+        self.ask("D")
+        self.link.close()
+
+    def ask(self, command):
+        """Gives what it answers; each packet is $TEXT#SUM, and + is the receipt."""
+        self.link.sendall(b"$%s#%02x" % (command.encode(), sum(command.encode()) % 256))
+        answer = b""
+        while not re.search(rb"\$[^#]*#..", answer):
+            answer += self.link.recv(65536)
+        self.link.sendall(b"+")
+        return re.search(rb"\$([^#]*)#..", answer)[1].decode()
+
+    def choose(self, cpu):
+        assert self.ask(f"Hg{cpu + 1:x}") == "OK"
+
+    def get(self, register):
+        value = bytes.fromhex(self.ask(f"p{register:x}"))
+        assert value
+        return int.from_bytes(value, "little")
+
+    def set(self, register, value, size):
+        assert self.ask(f"P{register:x}={value.to_bytes(size, 'little').hex()}") == "OK"
+
+
 class Boot:
     """What one boot said: passed (names), failed ({name: [expressions]}), observed ([(name, value)]), finished, and
     cases ({name: (result, passed)})."""
@@ -128,9 +171,9 @@ def efi():
 
 def watch(command, until=None, limit=LIMIT, then=None):
     """One machine from power on to its end, or to a line matching `until`; then it is ended, after `then` was called if it is
-    given. Gives a Boot."""
+    given. If that gives a pattern, the machine goes on until what it says from then on matches that. Gives a Boot."""
     machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    text, end = b"", time.monotonic() + limit
+    text, seen, end = b"", 0, time.monotonic() + limit
     try:
         while (left := end - time.monotonic()) > 0:
             if not select.select([machine.stdout], [], [], left)[0]:
@@ -140,10 +183,10 @@ def watch(command, until=None, limit=LIMIT, then=None):
                 machine.wait(LIMIT)
                 break
             text += data
-            if until and re.search(until.encode(), text):
-                if then:
-                    then()
-                break
+            if until and re.search(until.encode(), text[seen:]):
+                until, then, seen = then and then(), None, len(text)
+                if not until:
+                    break
             if HYPERVISOR_DEAD.search(text[-8192:].decode(errors="replace")):
                 end = min(end, time.monotonic() + 2)    # the rest of its message
     finally:
@@ -152,10 +195,10 @@ def watch(command, until=None, limit=LIMIT, then=None):
     return Boot(text.decode(errors="replace").replace("\r", "").split("\n"))
 
 
-def boot(args="", hypervisor=None, until=None, limit=LIMIT, cpu=CPU, cpus=1, vcpus=2, options="", more=()):
+def boot(args="", hypervisor=None, until=None, limit=LIMIT, cpu=CPU, cpus=1, vcpus=2, options="", more=(), then=None):
     """The micro guest as dom0. options: more of the hypervisor's, more: of QEMU's."""
     return watch(qemu("-kernel", str(hypervisor or HYPERVISOR), "-append", COMMAND_LINE + f" dom0_max_vcpus={vcpus} {options}",
-                      "-initrd", f"{GUEST} {args}", *more, cpu=cpu, cpus=cpus), until, limit)
+                      "-initrd", f"{GUEST} {args}", *more, cpu=cpu, cpus=cpus), until, limit, then)
 
 
 def families():

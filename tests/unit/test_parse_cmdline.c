@@ -121,7 +121,7 @@ static void words_that_do_nothing(void **state)
     says("no-", "no-: unknown option");
     says("no-maxcpus=1", "unknown option");
     says("ucode=scan", "ucode=scan: has no effect yet");
-    says("no-watchdog", "no-watchdog: has no effect yet");
+    says("no-mce", "no-mce: has no effect yet");
     says("pv_l1tf=0", "no effect");
     says("Noreboot", "unknown");
     assert_int_equal(cmdline_parse("bogus ucode=1 maxcpus=x noreboot", &o, NULL, &(const char *){ NULL }), 0);
@@ -262,6 +262,19 @@ static void the_machine(void **state)
     says("maxcpus=0", "not a value");
     says("maxcpus=4 maxcpus=4x", "not a value");
     assert_int_equal(o.maxcpus, 4);
+    quiet("");
+    assert_false(o.watchdog);
+    assert_int_equal(o.watchdog_timeout, 5);
+    quiet("watchdog=force watchdog_timeout=0");
+    assert_true(o.watchdog);
+    assert_int_equal(o.watchdog_timeout, 0);
+    quiet("watchdog no-watchdog watchdog_timeout=3600");
+    assert_false(o.watchdog);
+    assert_int_equal(o.watchdog_timeout, 3600);
+    says("watchdog=forced", "not a value");
+    says("watchdog_timeout=3601", "not a value");
+    says("watchdog_timeout=5s", "not a value");
+    says("watchdog_timeout=", "not a value");
     quiet("mem=2097152");
     assert_true(o.mem == 2 * G);
     says("mem=0", "not a value");
@@ -434,7 +447,7 @@ static void collect(const char *name, const char *value)
 static void each_option_is_told_once_with_its_last_value(void **state)
 {
     given[0] = 0;
-    cmdline_each("  loglvl=all dom0-mem=1G noreboot no-smep loglvl=info unknown=1 watchdog loglvlx=2 dom0_memx", collect);
+    cmdline_each("  loglvl=all dom0-mem=1G noreboot no-smep loglvl=info unknown=1 mce loglvlx=2 dom0_memx", collect);
     assert_string_equal(given, "dom0_mem=1G;loglvl=info;noreboot=;smep=no;");
     given[0] = 0;
     cmdline_each("", collect);
