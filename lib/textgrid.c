@@ -14,8 +14,18 @@ void textgrid_init(struct textgrid *g, unsigned int columns, unsigned int rows)
     memset(g->wanted, ' ', sizeof(g->wanted));
 }
 
+void textgrid_hold(struct textgrid *g)
+{
+    textgrid_init(g, g->columns, g->rows);
+    g->holds = true;
+}
+
 static void next_line(struct textgrid *g)
 {
+    if (g->holds && g->row + 1 == g->rows) {
+        g->full = true;
+        return;
+    }
     g->column = 0;
     if (++g->row < g->rows)
         return;
@@ -28,7 +38,8 @@ static void put(struct textgrid *g, char c)
 {
     if (g->column == g->columns)
         next_line(g);
-    g->wanted[g->row][g->column++] = c;
+    if (!g->full)
+        g->wanted[g->row][g->column++] = c;
 }
 
 static void text(struct textgrid *g, char c)
@@ -76,7 +87,7 @@ void textgrid_write(struct textgrid *g, const char *s, size_t n)
 {
     if (!g->columns || !g->rows)
         return;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && !g->full; i++)
         one(g, s[i]);
 }
 

@@ -3,7 +3,7 @@
  * The end of the hypervisor itself: says why and where, then ends the machine.
  *
  * Nothing here waits for a lock: its holder may be the one that failed. Only the first panic is told; what
- * fails after it stops silently. testbed/read-panic finds the report in what the serial line said, and names the
+ * fails after it stops silently. A screen shows the beginning, so what matters most is said first. testbed/read-panic finds the report in what the serial line said, and names the
  * functions of its addresses by the ELF file of the build.
  */
 #include "x86/panic.h"
@@ -21,6 +21,7 @@
 #include "x86/irq.h"
 #include "x86/mm.h"
 #include "x86/percpu.h"
+#include "x86/screen.h"
 
 #include <stdatomic.h>
 
@@ -109,6 +110,7 @@ static void begin(void)
     if (panics++)
         for (;;)
             hlt();
+    screen_take_back();
 }
 
 #define EVENTS_SHOWN 256u /* of all CPUs together, but at least */
@@ -127,8 +129,8 @@ static _Noreturn void tell(const struct cpu_regs *regs)
 {
     say_who();
     say_registers(regs);
-    say_stack(regs->rsp);
     say_callers(regs->rip, regs->rbp);
+    say_stack(regs->rsp);
     end();
 }
 
@@ -158,8 +160,8 @@ void panic(const char *fmt, ...)
     va_end(args);
     say("*** panic: %s", why);
     say_who();
-    say_stack(frame);
     say_callers((uint64_t)__builtin_return_address(0), *(const uint64_t *)frame);
+    say_stack(frame);
     end();
 }
 

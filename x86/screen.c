@@ -25,6 +25,8 @@
 #define ATTRIBUTE       0x0700u     /* light grey on black */
 #define CRTC_INDEX      0x3d4
 #define CRTC_DATA       0x3d5
+#define CRTC_START_HI   0x0c
+#define CRTC_START_LO   0x0d
 #define CRTC_CURSOR_HI  0x0e
 #define CRTC_CURSOR_LO  0x0f
 #define FIRST_TABLES_END (4ull << 30)
@@ -47,14 +49,18 @@ static void draw_text(unsigned int column, unsigned int row, char c)
     cells[row * cells_pitch + column] = ATTRIBUTE | (uint8_t)c;
 }
 
+/* The first cell of the screen, or that of the cursor. */
+static void crtc_place(uint8_t high, uint8_t low, uint32_t cell)
+{
+    outb(CRTC_INDEX, high);
+    outb(CRTC_DATA, (uint8_t)(cell >> 8));
+    outb(CRTC_INDEX, low);
+    outb(CRTC_DATA, (uint8_t)cell);
+}
+
 static void place_cursor(void)
 {
-    uint32_t at = grid.row * cells_pitch + MIN(grid.column, grid.columns - 1);
-
-    outb(CRTC_INDEX, CRTC_CURSOR_HI);
-    outb(CRTC_DATA, (uint8_t)(at >> 8));
-    outb(CRTC_INDEX, CRTC_CURSOR_LO);
-    outb(CRTC_DATA, (uint8_t)at);
+    crtc_place(CRTC_CURSOR_HI, CRTC_CURSOR_LO, grid.row * cells_pitch + MIN(grid.column, grid.columns - 1));
 }
 
 /* Does its memory keep what is written to it? */
@@ -189,4 +195,15 @@ void screen_give_up(void)
         return;
     hv_log(LOG_ERR, "The screen is dom0's from now on (vga=keep: ours, too)");
     screen.given_up = true;
+}
+
+/* dom0 may have scrolled by moving the start. */
+void screen_take_back(void)
+{
+    if (screen.kind == NO_SCREEN)
+        return;
+    if (screen.kind == TEXT && screen.base == TEXT_BASE)
+        crtc_place(CRTC_START_HI, CRTC_START_LO, 0);
+    screen.cleared = screen.given_up = false;
+    textgrid_hold(&grid);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The screen as the boot loader left it: the hypervisor's messages until dom0 starts, for machines without a serial line. */
+/*
+ * The screen as the boot loader left it: the hypervisor's messages until dom0 starts, and those of its end, for machines without
+ * a serial line.
+ */
 #ifndef X86_SCREEN_H
 #define X86_SCREEN_H
 
@@ -23,5 +26,11 @@ void screen_write(const char *s, size_t n);
 
 /* dom0 is about to start: nothing is written any more, unless vga=keep. */
 void screen_give_up(void);
+
+/*
+ * The hypervisor ends: the screen is ours again as it was at boot, blank; dom0 may have put it into another mode, then nothing
+ * is seen. What is written first stays, what it has no room for is left out. Any context; nobody waits for the log's lock.
+ */
+void screen_take_back(void);
 
 #endif

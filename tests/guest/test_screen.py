@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The boot log on the screen, until it is dom0's: VGA text, and pixels that are compared with the font."""
+"""The boot log on the screen, until it is dom0's, and the hypervisor's end: VGA text, and pixels that are compared with the font."""
 
 import re
 import subprocess
@@ -54,6 +54,24 @@ def test_vga_keep(tmp_path):
     last, all_lines = next(n for n, line in enumerate(lines) if re.match(r"\d+ passed", line)), said(boot, COLUMNS)
     end = next(n for n, line in enumerate(all_lines) if re.match(r"\d+ passed", line))
     assert last > 10 and lines[:last] == all_lines[end - last:end]
+
+
+def test_vga_panic(tmp_path):
+    """dom0 has the screen; the hypervisor's end is there all the same, from its first line on."""
+    micro.build()
+    monitor, seen = micro.Monitor(tmp_path / "monitor"), []
+
+    def look():
+        seen.append(text_lines(monitor.memory(0xb8000, COLUMNS * ROWS * 2, tmp_path / "vga"))[0])
+
+    boot = micro.boot("destructive=crash_key", until="the machine restarts", then=look,
+                      options="console=com1,vga", more=["-vga", "std", *monitor.options])
+    assert seen, boot.tail()
+    assert boot.says(GIVEN_UP), boot.tail()
+    lines = said(boot, COLUMNS)
+    first = next(n for n, line in enumerate(lines) if "*** panic:" in line)
+    assert seen[0] == lines[first:first + ROWS]
+    assert any("called from:" in line for line in lines[first:first + ROWS])
 
 
 def test_vga_not_asked_for(tmp_path):

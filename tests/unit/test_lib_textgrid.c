@@ -123,6 +123,21 @@ static void cut_to_fit(void **state)
     assert_int_equal(drawn, 0);
 }
 
+/* The beginning stays, whatever was there before and comes after. */
+static void holds(void **state)
+{
+    (void)state;
+    SHOWS("old\nolder\noldest\nx", "older", "oldest", "x");
+    textgrid_hold(&grid);
+    drawn = 0;
+    SHOWS("one\ntwo\n0123456789", "one", "two", "0123456789");
+    assert_int_equal(drawn, COLUMNS * ROWS);
+    SHOWS("more\nand more\b\b", "one", "two", "0123456789");
+    textgrid_hold(&grid);
+    SHOWS("one\ntwo\nthree\nfour", "one", "two", "three");
+    SHOWS("\rfive", "one", "two", "three");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +146,7 @@ int main(void)
         cmocka_unit_test_setup(scrolls, fresh),
         cmocka_unit_test_setup(control, fresh),
         cmocka_unit_test_setup(sequences, fresh),
+        cmocka_unit_test_setup(holds, fresh),
         cmocka_unit_test_setup(cut_to_fit, fresh),
     };
 
