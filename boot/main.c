@@ -296,7 +296,7 @@ static void second_stage(void)
     start_cpu_parts(0);
     irq_init(&acpi);
     cpu_policy_init();
-    power_init(&acpi, !options.noreboot);
+    power_init(&acpi, &options);
     smp_init(&acpi, &firmware_map, options.maxcpus);
     hv_log(LOG_INFO, "%u CPU%s", pcpu_count, pcpu_count == 1 ? "" : "s");
     debug_keys_init();

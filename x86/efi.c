@@ -23,6 +23,7 @@
 #define LOW_HALF_END   (1ull << 47)
 #define PAGES_MAX      (1ull << 16)     /* of all ranges: 256 MiB */
 #define TABLE_SIZE     136u             /* of services */
+#define RESET_SYSTEM   104u             /* its place among them */
 #define TYPE_CODE      5u
 #define TYPE_MMIO      11u              /* and 12, for ports in memory */
 
@@ -102,4 +103,19 @@ uint64_t machine_efi_call(enum efi_service service, const uint64_t arg[5])
     machine_load_control(v);
     unlock(&efi_lock);
     return status;
+}
+
+/* ResetSystem(cold 0 or warm 1, status, size and address of data): UEFI 2.9, 8.5.1. */
+bool efi_reset(bool warm)
+{
+    service_t *run;
+
+    if (!services_at)
+        return false;
+    clts();
+    fpu_reset();
+    tlb_load_root(va_maddr(root));
+    run = *(service_t **)(services_at + RESET_SYSTEM);
+    run(warm, 0, 0, 0, 0);
+    return true;
 }

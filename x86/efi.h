@@ -11,4 +11,10 @@
  */
 void efi_init(const struct boot_info *info, uint64_t services);
 
+/*
+ * The machine ends: the firmware resets it, keeping memory if `warm` and if it can. Comes back if it does not, false if it has no
+ * services. Waits for no lock, keeps nothing of the FPU; the machine is on the firmware's page tables for good.
+ */
+bool efi_reset(bool warm);
+
 #endif

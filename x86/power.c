@@ -3,11 +3,12 @@
  * Power off and reset.
  *
  * Power off writes what dom0's ACPI interpreter found to the PM1 control registers; without its help the
- * machine can only be stopped. Reset tries all known ways, gentlest first.
+ * machine can only be stopped. Reset tries one way after the other (x86/model/reboot.h).
  */
 #include "x86/power.h"
 
 #include "boot/parse/acpi.h"
+#include "boot/parse/cmdline.h"
 #include "core/heartbeat.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -16,6 +17,7 @@
 #include "x86/apic.h"
 #include "x86/asm.h"
 #include "x86/clock.h"
+#include "x86/efi.h"
 #include "x86/irq.h"
 #include "x86/mm.h"
 
@@ -24,19 +26,26 @@
 #define PM1_SLEEP_ENABLE (1u << 13)
 #define SLEEP_S5         5u
 #define HALT_BEFORE_RESET_S 5u
+#define WAY_TAKES_US     100000u /* to have an effect */
+#define CHIPSET_RESET    0xcf9
+#define BIOS_RESET_WORD  0x472   /* in the BIOS' data */
+#define BIOS_WARM        0x1234
 
 static struct acpi_register pm1a, pm1b, reset;
 static volatile uint8_t *reset_mmio;
 static uint8_t reset_value;
-static bool crash_resets;
+static bool crash_resets, warm;
+static enum reboot_way first_way;
 
-void power_init(const struct acpi_info *acpi, bool reset_on_crash)
+void power_init(const struct acpi_info *acpi, const struct boot_options *options)
 {
     pm1a = acpi->pm1a_control;
     pm1b = acpi->pm1b_control;
     reset = acpi->reset;
     reset_value = acpi->reset_value;
-    crash_resets = reset_on_crash;
+    crash_resets = !options->noreboot;
+    warm = options->warm;
+    first_way = options->reboot;
     if (reset.address && reset.space == SPACE_MEMORY)
         reset_mmio = io_map(reset.address, 1);
 }
@@ -72,46 +81,86 @@ static _Noreturn void stand_still(void)
     }
 }
 
-static void reset_acpi(void)
+/* ---- The ways to reset; each comes back if it has no effect, false if it is not there ---- */
+
+static bool reset_acpi(void)
 {
     if (is_port(&reset))
         outb((uint16_t)reset.address, reset_value);
     else if (reset_mmio)
         *reset_mmio = reset_value;
+    return is_port(&reset) || reset_mmio;
 }
 
-static void reset_keyboard_controller(void)
+static bool reset_keyboard_controller(void)
 {
     for (unsigned i = 0; i < 1000 && inb(0x64) & 2; i++)
         clock_delay_us(10);
     outb(0x64, 0xfe);
+    return true;
 }
 
-static void reset_chipset(void)
+static bool reset_chipset(void)
 {
-    outb(0xcf9, 0x02);
+    outb(CHIPSET_RESET, 0x02);
     clock_delay_us(50);
-    outb(0xcf9, 0x06);
+    outb(CHIPSET_RESET, 0x06);
+    return true;
 }
 
-static _Noreturn void reset_triple_fault(void)
+static bool reset_power(void)
+{
+    outb(CHIPSET_RESET, 0x0a);
+    clock_delay_us(50);
+    outb(CHIPSET_RESET, 0x0e);
+    return true;
+}
+
+static bool reset_firmware(void)
+{
+    return efi_reset(warm);
+}
+
+static bool reset_triple_fault(void)
 {
     static const struct desc_ptr none;
 
     lidt(&none);
     __asm__ volatile ("int3");
-    stand_still();
+    return true;
+}
+
+/* As the BIOS looks for it, on machines that have one. */
+static void leave_word_for_bios(void)
+{
+    void *page = machine_frame(mfn(0));
+
+    if (page && !machine_has_efi())
+        *(volatile uint16_t *)((char *)page + BIOS_RESET_WORD) = warm ? BIOS_WARM : 0;
 }
 
 static _Noreturn void reset_machine(void)
 {
-    static void (*const ways[])(void) = { reset_acpi, reset_keyboard_controller, reset_chipset };
+    static const struct { const char *name; bool (*run)(void); } ways[REBOOT_WAYS] = {
+        [REBOOT_ACPI]   = { "ACPI's reset register", reset_acpi },
+        [REBOOT_KBD]    = { "the keyboard controller", reset_keyboard_controller },
+        [REBOOT_PCI]    = { "the chipset", reset_chipset },
+        [REBOOT_POWER]  = { "switching its power", reset_power },
+        [REBOOT_EFI]    = { "the firmware", reset_firmware },
+        [REBOOT_TRIPLE] = { "a triple fault", reset_triple_fault },
+    };
+    enum reboot_way order[REBOOT_WAYS];
+    unsigned n = reboot_order(first_way, order);
 
-    for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-        ways[i]();
-        clock_delay_us(100000);
+    leave_word_for_bios();
+    for (unsigned i = 0; i < n; i++) {
+        hv_log(LOG_INFO, "the machine restarts by %s", ways[order[i]].name);
+        if (ways[order[i]].run())
+            clock_delay_us(WAY_TAKES_US);
+        else
+            hv_log(LOG_INFO, "which it has not");
     }
-    reset_triple_fault();
+    stand_still();
 }
 
 void machine_end(enum machine_end how)
@@ -120,7 +169,6 @@ void machine_end(enum machine_end how)
     heartbeat_stop();
     switch (how) {
     case MACHINE_REBOOT:
-        hv_log(LOG_INFO, "the machine restarts");
         reset_machine();
     case MACHINE_OFF:
         hv_log(LOG_INFO, "the machine is stopped: it may be switched off");

@@ -6,8 +6,9 @@
 #include "lib/types.h"
 
 struct acpi_info;
+struct boot_options;
 
-/* At boot. `reset_on_crash`: MACHINE_CRASHED resets the machine after a while; else it stands still. */
-void power_init(const struct acpi_info *acpi, bool reset_on_crash);
+/* At boot. The options say whether MACHINE_CRASHED resets the machine after a while or stands still, and how to reset. */
+void power_init(const struct acpi_info *acpi, const struct boot_options *options);
 
 #endif

@@ -9,14 +9,12 @@
 #define KRYPTON_BOOT_PARSE_CMDLINE_H
 
 #include "lib/types.h"
+#include "x86/model/reboot.h"
 
 enum option_choice { OPTION_DEFAULT, OPTION_OFF, OPTION_ON };
 
 enum option_log { OPTION_LOG_NONE, OPTION_LOG_ERROR, OPTION_LOG_WARNING, OPTION_LOG_INFO,
                   OPTION_LOG_DEBUG, OPTION_LOG_ALL };
-
-enum option_reboot { REBOOT_DEFAULT, REBOOT_TRIPLE, REBOOT_KBD, REBOOT_ACPI, REBOOT_PCI, REBOOT_POWER,
-                     REBOOT_EFI };
 
 #define OPTION_CONSOLE_COM1 BIT(0)
 #define OPTION_CONSOLE_COM2 BIT(1)
@@ -61,7 +59,7 @@ struct boot_options {
     bool watchdog;
     unsigned int watchdog_timeout; /* seconds; 0: no watchdog */
     bool noreboot;
-    enum option_reboot reboot;
+    enum reboot_way reboot;
     bool warm;
 
     uint64_t mem;               /* RAM at and above this maddr is left alone; 0: none */

@@ -376,11 +376,11 @@ int option_numa(const char *value, void *field, struct boot_options *o)
 /* A way, warm or cold, or "no"; the first letter decides, as the names' endings are optional. */
 int option_reboot(const char *value, void *field, struct boot_options *o)
 {
-    static const struct { char letter; enum option_reboot way; } ways[] = {
+    static const struct { char letter; enum reboot_way way; } ways[] = {
         { 't', REBOOT_TRIPLE }, { 'k', REBOOT_KBD }, { 'a', REBOOT_ACPI }, { 'p', REBOOT_PCI },
         { 'P', REBOOT_POWER }, { 'e', REBOOT_EFI },
     };
-    enum option_reboot way = o->reboot;
+    enum reboot_way way = o->reboot;
     bool warm = o->warm, no = o->noreboot;
 
     (void)field;

@@ -112,11 +112,11 @@ class Debugger:
 
 
 class Boot:
-    """What one boot said: passed (names), failed ({name: [expressions]}), observed ([(name, value)]), finished, and
-    cases ({name: (result, passed)})."""
+    """What one boot said: passed (names), failed ({name: [expressions]}), observed ([(name, value)]), finished,
+    ended (the machine did by itself, as a reset does with -no-reboot), and cases ({name: (result, passed)})."""
 
     def __init__(self, lines):
-        self.lines = lines
+        self.lines, self.ended = lines, False
         self.passed, self.failed, self.observed, self.finished = [], {}, [], False
         self.cases = {}
         for line in lines:
@@ -173,7 +173,7 @@ def watch(command, until=None, limit=LIMIT, then=None):
     """One machine from power on to its end, or to a line matching `until`; then it is ended, after `then` was called if it is
     given. If that gives a pattern, the machine goes on until what it says from then on matches that. Gives a Boot."""
     machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    text, seen, end = b"", 0, time.monotonic() + limit
+    text, seen, end, ended = b"", 0, time.monotonic() + limit, False
     try:
         while (left := end - time.monotonic()) > 0:
             if not select.select([machine.stdout], [], [], left)[0]:
@@ -181,6 +181,7 @@ def watch(command, until=None, limit=LIMIT, then=None):
             data = os.read(machine.stdout.fileno(), 65536)
             if not data:
                 machine.wait(LIMIT)
+                ended = True
                 break
             text += data
             if until and re.search(until.encode(), text[seen:]):
@@ -192,7 +193,9 @@ def watch(command, until=None, limit=LIMIT, then=None):
     finally:
         machine.kill()
         machine.wait()
-    return Boot(text.decode(errors="replace").replace("\r", "").split("\n"))
+    result = Boot(text.decode(errors="replace").replace("\r", "").split("\n"))
+    result.ended = ended
+    return result
 
 
 def boot(args="", hypervisor=None, until=None, limit=LIMIT, cpu=CPU, cpus=1, vcpus=2, options="", more=(), then=None):
