@@ -138,7 +138,7 @@ static long platform_cpu_version(struct hypercall *hc, void *arg)
     struct xenpf_pcpu_version *out = &((struct xen_platform_op *)arg)->u.pcpu_version;
     const struct cpu_policy *raw = &machine_cpu_policies()->of[CPU_POLICY_RAW];
     struct cpuid_leaf vendor = cpu_policy_leaf(raw, 0, 0);
-    uint32_t sig = cpu_policy_leaf(raw, 1, 0).a, family = sig >> 8 & 15;
+    struct cpu_version v = cpu_version(cpu_policy_leaf(raw, 1, 0).a);
     uint32_t cpu = out->xen_cpuid;
 
     *out = (struct xenpf_pcpu_version){ .xen_cpuid = cpu, .max_present = pcpu_count - 1 };
@@ -147,11 +147,9 @@ static long platform_cpu_version(struct hypercall *hc, void *arg)
     memcpy(out->vendor_id, &vendor.b, 4);
     memcpy(out->vendor_id + 4, &vendor.d, 4);
     memcpy(out->vendor_id + 8, &vendor.c, 4);
-    out->family = family == 15 ? family + (sig >> 20 & 0xff) : family;
-    out->model = sig >> 4 & 15;
-    if (family == 6 || family == 15)
-        out->model |= sig >> 12 & 0xf0;
-    out->stepping = sig & 15;
+    out->family = v.family;
+    out->model = v.model;
+    out->stepping = v.stepping;
     return 0;
 }
 

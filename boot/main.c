@@ -23,6 +23,7 @@
 #include "core/frame.h"
 #include "core/heartbeat.h"
 #include "core/log.h"
+#include "core/mce.h"
 #include "core/pcpu.h"
 #include "core/reservation.h"
 #include "core/sched.h"
@@ -303,6 +304,8 @@ static void second_stage(void)
     irq_keys_init();
     traps_keys_init();
     panic_keys_init();
+    if (options.mce)
+        mce_start_cpu();
     params_register(&options);
     xpti_check();
     make_machine_map();
@@ -325,6 +328,8 @@ static void second_stage(void)
 
 _Noreturn void smp_ap_main(struct pcpu *c)
 {
+    if (options.mce)
+        mce_start_cpu();
     pcpu_raise(c->id, WORK_SCHED);
     leave_by_frame(&stack_top()->regs);
 }

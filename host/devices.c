@@ -102,8 +102,26 @@ uint32_t machine_pci_read(uint32_t address, uint16_t port, unsigned bytes) { ret
 void machine_pci_write(uint32_t address, uint16_t port, unsigned bytes, uint32_t value) { }
 bool machine_keeps_port(unsigned port, unsigned bytes) { return port + bytes > HV_PORT && port < HV_PORT + 8; }
 bool machine_keeps_mmio(mfn_t m, uint64_t n) { return m.n + n > 0xfee00 && m.n <= 0xfee00; }
-bool machine_msr_read(uint32_t msr, uint64_t *value) { return false; }
-bool machine_msr_write(uint32_t msr, uint64_t value) { return false; }
+
+uint64_t *(*host_msr)(uint32_t msr);
+
+bool machine_msr_read(uint32_t msr, uint64_t *value)
+{
+    const uint64_t *r = host_msr ? host_msr(msr) : NULL;
+
+    if (r)
+        *value = *r;
+    return r;
+}
+
+bool machine_msr_write(uint32_t msr, uint64_t value)
+{
+    uint64_t *r = host_msr ? host_msr(msr) : NULL;
+
+    if (r)
+        *r = value;
+    return r;
+}
 
 uint32_t identity_build_id(const uint8_t **id)
 {

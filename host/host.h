@@ -74,6 +74,11 @@ extern _Atomic unsigned host_root_changes;
  */
 unsigned host_audit(void);
 
+/* ---- Model-specific registers ---- */
+
+/* Where this CPU has a register, NULL: it has none such; itself NULL: it has none at all. */
+extern uint64_t *(*host_msr)(uint32_t msr);
+
 /* ---- Ends ---- */
 
 /* machine_end() was called: comes here, if set, and does not return. Else the process aborts. */

@@ -12,6 +12,7 @@
 #include "core/heartbeat.h"
 #include "core/keys.h"
 #include "core/log.h"
+#include "core/mce.h"
 #include "core/pcpu.h"
 #include "core/trace.h"
 #include "core/vcpu.h"
@@ -145,6 +146,15 @@ void panic_missed(const struct cpu_regs *regs, unsigned seconds)
 {
     begin();
     say("*** panic: watchdog: this CPU has not come to its timers for %u seconds", seconds);
+    tell(regs);
+}
+
+void panic_machine_check(const struct cpu_regs *regs, const struct mce_event *e)
+{
+    begin();
+    say("*** panic: machine check: the hardware failed; global status %lx", e->global);
+    for (unsigned i = 0; i < e->count; i++)
+        say("bank %u: status %016lx  address %lx  misc %lx", e->bank[i].bank, e->bank[i].status, e->bank[i].addr, e->bank[i].misc);
     tell(regs);
 }
 

@@ -7,6 +7,7 @@
 #include "core/heartbeat.h"
 #include "core/keys.h"
 #include "core/log.h"
+#include "core/mce.h"
 #include "core/shadow.h"
 #include "core/vcpu.h"
 #include "core/vcpu_tables.h"
@@ -56,6 +57,14 @@ static void nmi(const struct cpu_regs *regs)
         panic_missed(regs, missed);
 }
 
+static void machine_check(const struct cpu_regs *regs)
+{
+    struct mce_event e;
+
+    if (mce_exception(&e))
+        panic_machine_check(regs, &e);
+}
+
 static uint64_t show_nmis(uint64_t at)
 {
     if (at >= pcpu_count)
@@ -87,8 +96,10 @@ void trap_from_hypervisor(struct cpu_regs *regs)
         write_dr6(0xffff0ff0);
         regs->rflags &= ~X86_EFLAGS_TF;
         return;
-    case X86_VEC_DF:
     case X86_VEC_MC:
+        machine_check(regs);
+        return;
+    case X86_VEC_DF:
         break;
     default:
         go_on = extable_find(regs->rip);
@@ -126,8 +137,10 @@ void trap_from_guest(struct cpu_regs *regs)
     case X86_VEC_NMI:
         nmi(regs);
         break;
-    case X86_VEC_DF:
     case X86_VEC_MC:
+        machine_check(regs);
+        break;
+    case X86_VEC_DF:
         panic_trap(regs);
     case 0x80:
         bounce_trap(v, 0x80, NO_ERROR_CODE);

@@ -96,6 +96,7 @@ static void set_defaults(struct boot_options *o)
     o->switch_char = 'a';
     o->numa = true;
     o->watchdog_timeout = 5;
+    o->mce = true;
     o->loglvl = (struct option_levels){ OPTION_LOG_WARNING, OPTION_LOG_WARNING };
     o->guest_loglvl = (struct option_levels){ OPTION_LOG_NONE, OPTION_LOG_WARNING };
 }

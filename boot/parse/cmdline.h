@@ -58,6 +58,7 @@ struct boot_options {
 
     bool watchdog;
     unsigned int watchdog_timeout; /* seconds; 0: no watchdog */
+    bool mce;                   /* look for machine checks; default yes */
     bool noreboot;
     enum reboot_way reboot;
     bool warm;

@@ -121,7 +121,7 @@ static void words_that_do_nothing(void **state)
     says("no-", "no-: unknown option");
     says("no-maxcpus=1", "unknown option");
     says("ucode=scan", "ucode=scan: has no effect yet");
-    says("no-mce", "no-mce: has no effect yet");
+    says("no-sched", "no-sched: has no effect yet");
     says("pv_l1tf=0", "no effect");
     says("Noreboot", "unknown");
     assert_int_equal(cmdline_parse("bogus ucode=1 maxcpus=x noreboot", &o, NULL, &(const char *){ NULL }), 0);
@@ -275,6 +275,10 @@ static void the_machine(void **state)
     says("watchdog_timeout=3601", "not a value");
     says("watchdog_timeout=5s", "not a value");
     says("watchdog_timeout=", "not a value");
+    quiet("");
+    assert_true(o.mce);
+    quiet("no-mce");
+    assert_false(o.mce);
     quiet("mem=2097152");
     assert_true(o.mem == 2 * G);
     says("mem=0", "not a value");
@@ -447,7 +451,7 @@ static void collect(const char *name, const char *value)
 static void each_option_is_told_once_with_its_last_value(void **state)
 {
     given[0] = 0;
-    cmdline_each("  loglvl=all dom0-mem=1G noreboot no-smep loglvl=info unknown=1 mce loglvlx=2 dom0_memx", collect);
+    cmdline_each("  loglvl=all dom0-mem=1G noreboot no-smep loglvl=info unknown=1 sched loglvlx=2 dom0_memx", collect);
     assert_string_equal(given, "dom0_mem=1G;loglvl=info;noreboot=;smep=no;");
     given[0] = 0;
     cmdline_each("", collect);

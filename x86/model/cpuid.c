@@ -97,6 +97,17 @@ struct cpuid_leaf cpu_policy_leaf(const struct cpu_policy *p, uint32_t leaf, uin
     return l ? (struct cpuid_leaf){ l->a, l->b, l->c, l->d } : (struct cpuid_leaf){ 0 };
 }
 
+struct cpu_version cpu_version(uint32_t signature)
+{
+    struct cpu_version v = { .family = signature >> 8 & 15, .model = signature >> 4 & 15, .stepping = signature & 15 };
+
+    if (v.family == 6 || v.family == 15)
+        v.model |= signature >> 12 & 0xf0;
+    if (v.family == 15)
+        v.family += signature >> 20 & 0xff;
+    return v;
+}
+
 uint64_t cpu_policy_xcr0(const struct cpu_policy *p)
 {
     struct cpuid_leaf l = cpu_policy_leaf(p, 0xd, 0);

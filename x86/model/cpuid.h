@@ -101,6 +101,10 @@ void cpu_policy_hw_cap(const struct cpu_policy *host, uint32_t words[CPU_HW_CAP_
 /* One leaf as the policy has it; zeros if it has none. */
 struct cpuid_leaf cpu_policy_leaf(const struct cpu_policy *p, uint32_t leaf, uint32_t subleaf);
 
+/* What leaf 1's EAX says, extended family and model included. */
+struct cpu_version { uint32_t family, model, stepping; };
+struct cpu_version cpu_version(uint32_t signature);
+
 /* XCR0 bits that the policy's owner may set. */
 uint64_t cpu_policy_xcr0(const struct cpu_policy *p);
 

@@ -22,6 +22,7 @@ struct cpu_policy;
 #define MSR_IA32_ARCH_CAPS     0x0000010au
 #define MSR_IA32_MCG_CAP       0x00000179u
 #define MSR_IA32_MCG_STATUS    0x0000017au
+#define MSR_IA32_MCG_CTL       0x0000017bu
 #define MSR_IA32_PAT           0x00000277u
 #define MSR_IA32_MC0_CTL       0x00000400u
 #define MSR_EFER               0xc0000080u
