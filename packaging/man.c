@@ -45,16 +45,32 @@ static void ignored(const char *name)
     printf("\n");
 }
 
+static void missing(const char *name, const char *what)
+{
+    printf(".TP\n");
+    ignored(name);
+    text(what);
+    printf(".\n");
+}
+
 int main(void)
 {
 #define OPTION(name, reader, field, form, usual, example, help) option(name, form, usual, example, help);
 #define IGNORED(name)
+#define MISSING(name, what)
 #include "boot/parse/options.def"
 #undef OPTION
 #undef IGNORED
+#undef MISSING
     printf(".SS Accepted without effect\n");
 #define OPTION(...)
 #define IGNORED(name) ignored(name);
+#define MISSING(name, what)
+#include "boot/parse/options.def"
+#undef IGNORED
+#undef MISSING
+#define IGNORED(name)
+#define MISSING(name, what) missing(name, what);
 #include "boot/parse/options.def"
     return 0;
 }

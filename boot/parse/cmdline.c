@@ -10,18 +10,22 @@
 #include "lib/string.h"
 
 #define WORD_MAX 256
+#define WHAT_MAX 128 /* what is said of a word */
 
 /* Every option known. One without a reader is accepted and has no effect. */
 static const struct {
     const char *name;
     option_reader_t read;
     size_t field;
+    const char *missing; /* what is so instead of the effect; NULL: nothing to be said of that */
 } options[] = {
 #define FIELD(f) offsetof(struct boot_options, f)
 #define NONE 0
-#define OPTION(name, reader, field, ...) { name, reader, field },
-#define IGNORED(name) { name, NULL, 0 },
+#define OPTION(name, reader, field, ...) { name, reader, field, NULL },
+#define IGNORED(name) { name, NULL, 0, NULL },
+#define MISSING(name, what) { name, NULL, 0, "has no effect: " what },
 #include "boot/parse/options.def"
+#undef MISSING
 #undef IGNORED
 #undef OPTION
 #undef NONE
@@ -53,7 +57,7 @@ static int find(const char *name, size_t len)
 
 static void report(void (*say)(const char *), const char *word, const char *what)
 {
-    char line[WORD_MAX + 64];
+    char line[WORD_MAX + WHAT_MAX];
 
     if (!say)
         return;
@@ -76,7 +80,7 @@ static int read_word(const char *word, struct boot_options *o, void (*say)(const
     if (i < 0)
         report(say, word, "unknown option, ignored");
     else if (!options[i].read)
-        report(say, word, "has no effect yet");
+        report(say, word, options[i].missing ? options[i].missing : "has no effect yet");
     else if (options[i].read(value, (char *)o + options[i].field, o) == 0)
         return 0;
     else if (options[i].read == option_dom0_mem)

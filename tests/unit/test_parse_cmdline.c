@@ -120,7 +120,7 @@ static void words_that_do_nothing(void **state)
     says("=1", "=1: unknown option");
     says("no-", "no-: unknown option");
     says("no-maxcpus=1", "unknown option");
-    says("ucode=scan", "ucode=scan: has no effect yet");
+    says("ucode=scan", "ucode=scan: has no effect: no microcode is loaded");
     says("no-sched", "no-sched: has no effect yet");
     says("pv_l1tf=0", "no effect");
     says("Noreboot", "unknown");
@@ -331,6 +331,7 @@ static void the_manual_page(void **state)
     static const struct { const char *name, *value, *example; } t[] = {
 #define OPTION(name, reader, field, form, value, example, help) { name, value, example },
 #define IGNORED(name)
+#define MISSING(name, what)
 #include "boot/parse/options.def"
 #undef OPTION
     };
@@ -338,6 +339,13 @@ static void the_manual_page(void **state)
 #define OPTION(...)
 #undef IGNORED
 #define IGNORED(name) name,
+#include "boot/parse/options.def"
+    };
+    static const struct { const char *name, *what; } missing[] = {
+#undef IGNORED
+#undef MISSING
+#define IGNORED(name)
+#define MISSING(name, what) { name, what },
 #include "boot/parse/options.def"
     };
     _Static_assert(MAX_CPUS == 64, "as maxcpus' help says");
@@ -364,6 +372,10 @@ static void the_manual_page(void **state)
     }
     for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
         says(ignored[i], "has no effect yet");
+    for (size_t i = 0; i < ARRAY_SIZE(missing); i++) {
+        says(missing[i].name, missing[i].what);
+        assert_non_null(strstr(last, ": has no effect: "));
+    }
 }
 
 static void long_lines(void **state)
