@@ -4,7 +4,8 @@
  *
  * Beats are counted and not dated: who watches takes the time by its own clock alone, so CPUs whose clocks differ do not
  * accuse each other. An accusation names the beat after which nothing came; an NMI that comes late finds another one and means
- * nothing.
+ * nothing. Who comes late to a look of its own accuses nobody, for the whole machine may have stood still: an SMI, or a
+ * hypervisor below that paused it.
  */
 #include "core/heartbeat.h"
 
@@ -24,7 +25,8 @@ static struct heart {
     struct timer timer;
     /* Of the CPU that it watches; its own CPU's alone. */
     uint32_t seen;            /* beats at the last look */
-    uint64_t since;           /* own time when they became so many, ns */
+    uint64_t since;           /* own time when they became so many, or the watching began, ns */
+    uint64_t looked;          /* own time of the last look */
     bool asked;               /* an NMI was sent since */
 } hearts[MAX_CPUS];
 
@@ -36,6 +38,7 @@ void heartbeat_watch(void)
     unsigned cpu, next;
     struct heart *h, *watched;
     uint32_t beats;
+    bool late;
 
     if (likely(!limit))
         return;
@@ -45,7 +48,9 @@ void heartbeat_watch(void)
     watched = &hearts[next];
     beats = watched->beats;
     now = now_ns();
-    if (beats != h->seen) {
+    late = now - h->looked > limit / 2;
+    h->looked = now;
+    if (beats != h->seen || late) {
         h->seen = beats;
         h->since = now;
         h->asked = false;
@@ -79,7 +84,7 @@ void heartbeat_start(unsigned seconds)
         return;
     }
     for (unsigned i = 0; i < pcpu_count; i++) {
-        hearts[i] = (struct heart){ .since = now };
+        hearts[i] = (struct heart){ .since = now, .looked = now };
         timer_init(&hearts[i].timer, beat, &hearts[i], i);
     }
     timeout = SEC(seconds);

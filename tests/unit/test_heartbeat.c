@@ -177,6 +177,23 @@ static void nobody_is_missed_any_more(void **state)
     pass(250, 0);
 }
 
+/* As an SMI does, or a hypervisor below: whoever comes first afterwards sees nobody's beat. */
+static void the_machine_stood_still(void **state)
+{
+    pass(2000, 0);
+    now_ms += TIMEOUT * 2000;
+    at(now_ms);
+    visit(1u << 1 | 1u << 2);
+    visit(1u << 0);
+    pass(3000, 0);
+    assert_int_equal(host_nmis[0] + host_nmis[1] + host_nmis[2], 0);
+    /* One that does not come back is missed, from then on. */
+    now_ms += TIMEOUT * 2000;
+    at(now_ms);
+    pass(TIMEOUT * 1000 + 1500, 1u << 1);
+    assert_int_equal(host_nmis[1], 1);
+}
+
 static void one_cpu_has_no_watchdog(void **state)
 {
     uint64_t first;
@@ -200,6 +217,7 @@ int main(void)
         T(the_last_watches_the_first),
         T(two_in_a_row),
         T(who_waits_watches),
+        T(the_machine_stood_still),
         T(nobody_is_missed_any_more),
         T(who_does_not_answer_is_told_by_the_other),
     };
