@@ -139,7 +139,7 @@ static void leave_word_for_bios(void)
         *(volatile uint16_t *)((char *)page + BIOS_RESET_WORD) = warm ? BIOS_WARM : 0;
 }
 
-static _Noreturn void reset_machine(void)
+static _Noreturn void reset_machine(enum reboot_way first)
 {
     static const struct { const char *name; bool (*run)(void); } ways[REBOOT_WAYS] = {
         [REBOOT_ACPI]   = { "ACPI's reset register", reset_acpi },
@@ -150,7 +150,7 @@ static _Noreturn void reset_machine(void)
         [REBOOT_TRIPLE] = { "a triple fault", reset_triple_fault },
     };
     enum reboot_way order[REBOOT_WAYS];
-    unsigned n = reboot_order(first_way, order);
+    unsigned n = reboot_order(first, order);
 
     leave_word_for_bios();
     for (unsigned i = 0; i < n; i++) {
@@ -169,7 +169,7 @@ void machine_end(enum machine_end how)
     heartbeat_stop();
     switch (how) {
     case MACHINE_REBOOT:
-        reset_machine();
+        reset_machine(first_way);
     case MACHINE_OFF:
         hv_log(LOG_INFO, "the machine is stopped: it may be switched off");
         break;
@@ -180,7 +180,8 @@ void machine_end(enum machine_end how)
             break;
         hv_log(LOG_ERR, "the machine restarts in %u seconds", HALT_BEFORE_RESET_S);
         clock_delay_us(HALT_BEFORE_RESET_S * 1000000);
-        reset_machine();
+        /* The firmware wants a large stack, and that all is well. */
+        reset_machine(first_way == REBOOT_EFI ? REBOOT_DEFAULT : first_way);
     }
     stand_still();
 }
