@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* HYPERVISOR_mca: dom0 fetches records of machine checks (core/mce.h), and learns which CPUs they are about. */
 #include "abi/sysctl.h"
-#include "core/cpumask.h"
 #include "core/mce.h"
 #include "core/pcpu.h"
 #include "lib/string.h"
@@ -114,20 +113,12 @@ static void version_of(struct mcinfo_logical_cpu *out)
 static void place_of(unsigned cpu, struct mcinfo_logical_cpu *out)
 {
     struct cpu_place here = sysctl_cpu_place(cpu);
-    unsigned other, in_socket = 0;
 
-    for_each_cpu(other, pcpu_online) {
-        struct cpu_place p = sysctl_cpu_place(other);
-
-        in_socket += p.socket == here.socket;
-        out->mc_nthreads += p.socket == here.socket && p.core == here.core;
-    }
     out->mc_cpunr = cpu;
     out->mc_chipid = here.socket;
     out->mc_coreid = (uint16_t)here.core;
     out->mc_threadid = (uint16_t)here.thread;
     out->mc_apicid = pcpus[cpu]->apic_id;
-    out->mc_ncores = out->mc_ncores_active = in_socket / MAX(out->mc_nthreads, 1u);
 }
 
 /* Without a place to write to, how many there are. All CPUs of a machine are alike. */
@@ -135,14 +126,16 @@ static long mca_cpus(struct hypercall *hc, void *arg)
 {
     struct xen_mc_physcpuinfo *p = &((struct xen_mc *)arg)->u.mc_physcpuinfo;
     guest_ptr_t at = handle_ptr(p->info);
-    uint32_t n = MIN(p->ncpus, pcpu_count);
+    uint32_t n = MIN(p->ncpus, pcpu_count), threads, cores;
 
     if (!at.va || !p->ncpus) {
         p->ncpus = pcpu_count;
         return 0;
     }
+    sysctl_count_topology(&threads, &cores);
     for (uint32_t i = 0; i < n; i++) {
-        struct mcinfo_logical_cpu cpu = { .mc_nmsrvals = 1, .mc_msrvalues[0] = { MSR_IA32_MCG_CAP, mce_capabilities() } };
+        struct mcinfo_logical_cpu cpu = { .mc_nthreads = threads, .mc_ncores = cores, .mc_ncores_active = cores, .mc_nmsrvals = 1,
+                                          .mc_msrvalues[0] = { MSR_IA32_MCG_CAP, mce_capabilities() } };
 
         name_of(&cpu);
         version_of(&cpu);

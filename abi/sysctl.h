@@ -17,5 +17,7 @@
 /* How the CPUs lie together: threads of one core, cores of one socket. */
 struct cpu_place { uint32_t thread, core, socket; };
 struct cpu_place sysctl_cpu_place(unsigned cpu);
+/* How many CPUs share the first one's core, and how many cores its socket has. */
+void sysctl_count_topology(uint32_t *threads, uint32_t *cores);
 
 #endif

@@ -51,8 +51,7 @@ struct cpu_place sysctl_cpu_place(unsigned cpu)
                                .socket = id >> (thread + core) };
 }
 
-/* How many CPUs share the first one's core, and how many cores its socket has. */
-static void count_topology(uint32_t *threads, uint32_t *cores)
+void sysctl_count_topology(uint32_t *threads, uint32_t *cores)
 {
     struct cpu_place first = sysctl_cpu_place(0);
     uint32_t in_socket = 0;
@@ -168,7 +167,7 @@ long sysctl_physinfo(struct hypercall *hc, void *arg)
         .total_pages = frames_total_count(), .free_pages = frames_free_count(),
         .outstanding_pages = reservation_claimed(), .max_mfn = frame_count - 1,
     };
-    count_topology(&p->threads_per_core, &p->cores_per_socket);
+    sysctl_count_topology(&p->threads_per_core, &p->cores_per_socket);
     cpu_policy_hw_cap(host(), p->hw_cap);
     return 0;
 }

@@ -229,3 +229,14 @@ def test_xen_mfndump(dom0, guest):
 def test_xenpm(dom0):
     assert [row.split()[0] for row in dom0.out("xenpm get-cpu-topology").split("\n")[1:]] == ["CPU0", "CPU1"]
     assert "failed to get cpufreq parameter" in dom0.run("xenpm get-cpufreq-para 2>&1", check=False).output
+
+
+def test_mcelog(dom0):
+    """A corrected machine check, which the emulator's monitor (Ctrl-a c) makes, comes to dom0's own driver."""
+    status = 1 << 63 | 1 << 60 | 1 << 58 | 0x135    # valid, enabled, with an address
+    dom0.run("test -c /dev/mcelog")
+    dom0.child.send(f"\x01cmce 0 2 {status:#x} 0 0x1234000 0\n\x01c")
+    read = "dd if=/dev/mcelog bs=8192 count=1 2>/dev/null | od -A n -v -t x8 -w24 | head -n 1"
+    seen = dom0.out(f"for i in $(seq 30); do r=$({read}); [ -n \"$r\" ] && break; sleep 1; done; echo $r")
+    assert seen.split() == [f"{status:016x}", f"{0:016x}", f"{0x1234000:016x}"]     # struct xen_mce: status, misc, addr
+    assert "machine check, corrected: bank 2" in dom0.run("xl dmesg", raw=True).output
