@@ -95,13 +95,14 @@ bool mce_exception(struct mce_event *e)
 
     begin(e, MC_FLAG_MCE);
     fatal = !(e->global & GLOBAL_RIPV);
-    for (unsigned i = 0; i < banks() && e->count < MCE_BANKS; i++) {
+    for (unsigned i = 0; i < banks(); i++) {
         uint64_t status = get(msr_of(i, STATUS));
 
         if (!(status & STATUS_VAL))
             continue;
         fatal |= (status & STATUS_PCC) || (status & (STATUS_UC | STATUS_EN)) == (STATUS_UC | STATUS_EN);
-        note(e, i, status);
+        if (e->count < MCE_BANKS)
+            note(e, i, status);
     }
     if (!fatal)
         (void)machine_msr_write(MSR_IA32_MCG_STATUS, 0); /* another one before this would reset the machine */

@@ -3,8 +3,8 @@
  * The end of the hypervisor itself: says why and where, then ends the machine.
  *
  * Nothing here waits for a lock: its holder may be the one that failed. Only the first panic is told; what
- * fails after it stops silently. A screen shows the beginning, so what matters most is said first. testbed/read-panic finds the report in what the serial line said, and names the
- * functions of its addresses by the ELF file of the build.
+ * fails after it stops silently. A screen shows the beginning, so what matters most is said first. testbed/read-panic finds
+ * the report in what the serial line said, and names the functions of its addresses by the ELF file of the build.
  */
 #include "x86/panic.h"
 

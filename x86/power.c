@@ -130,6 +130,25 @@ static bool reset_triple_fault(void)
     return true;
 }
 
+static void try(enum reboot_way way)
+{
+    static const struct { const char *name; bool (*run)(void); } ways[REBOOT_WAYS] = {
+        [REBOOT_ACPI]   = { "ACPI's reset register", reset_acpi },
+        [REBOOT_KBD]    = { "the keyboard controller", reset_keyboard_controller },
+        [REBOOT_PCI]    = { "the chipset", reset_chipset },
+        [REBOOT_POWER]  = { "switching its power", reset_power },
+        [REBOOT_EFI]    = { "the firmware", reset_firmware },
+        [REBOOT_TRIPLE] = { "a triple fault", reset_triple_fault },
+    };
+
+    ASSERT(ways[way].run);
+    hv_log(LOG_INFO, "the machine restarts by %s", ways[way].name);
+    if (ways[way].run())
+        clock_delay_us(WAY_TAKES_US);
+    else
+        hv_log(LOG_INFO, "which it has not");
+}
+
 /* As the BIOS looks for it, on machines that have one. */
 static void leave_word_for_bios(void)
 {
@@ -141,25 +160,12 @@ static void leave_word_for_bios(void)
 
 static _Noreturn void reset_machine(enum reboot_way first)
 {
-    static const struct { const char *name; bool (*run)(void); } ways[REBOOT_WAYS] = {
-        [REBOOT_ACPI]   = { "ACPI's reset register", reset_acpi },
-        [REBOOT_KBD]    = { "the keyboard controller", reset_keyboard_controller },
-        [REBOOT_PCI]    = { "the chipset", reset_chipset },
-        [REBOOT_POWER]  = { "switching its power", reset_power },
-        [REBOOT_EFI]    = { "the firmware", reset_firmware },
-        [REBOOT_TRIPLE] = { "a triple fault", reset_triple_fault },
-    };
     enum reboot_way order[REBOOT_WAYS];
     unsigned n = reboot_order(first, order);
 
     leave_word_for_bios();
-    for (unsigned i = 0; i < n; i++) {
-        hv_log(LOG_INFO, "the machine restarts by %s", ways[order[i]].name);
-        if (ways[order[i]].run())
-            clock_delay_us(WAY_TAKES_US);
-        else
-            hv_log(LOG_INFO, "which it has not");
-    }
+    for (unsigned i = 0; i < n; i++)
+        try(order[i]);
     stand_still();
 }
 

@@ -149,6 +149,18 @@ static void uncorrected_is_the_end(void **state)
     }
 }
 
+/* Though there is no room left to tell of it. */
+static void the_last_bank_counts(void **state)
+{
+    struct mce_event e;
+
+    global = RIPV | BIT(2);
+    for (unsigned i = 0; i < BANKS; i++)
+        fail_in(i, i + 1 < BANKS ? CORRECTED : UNCORRECTED);
+    assert_true(mce_exception(&e));
+    assert_int_equal(e.count, MCE_BANKS);
+}
+
 static void no_way_back_is_the_end(void **state)
 {
     struct mce_event e;
@@ -333,7 +345,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, fresh)
     static const struct CMUnitTest tests[] = {
-        T(from_before_the_reset), T(uncorrected_is_the_end), T(no_way_back_is_the_end), T(nothing_of_ours_goes_on), T(corrected_is_told_to_dom0),
+        T(from_before_the_reset), T(uncorrected_is_the_end), T(the_last_bank_counts), T(no_way_back_is_the_end), T(nothing_of_ours_goes_on), T(corrected_is_told_to_dom0),
         T(what_an_exception_tells_is_left_alone), T(more_banks_than_a_record_has), T(the_first_are_kept),
         T(the_cpus), T(refusals),
     };
