@@ -98,7 +98,7 @@ def test_vga_alone(tmp_path):
             except subprocess.TimeoutExpired:
                 pass
             look()
-            if any("Halted." in line for line in seen[-1]):
+            if "Halted." in "".join(seen[-1]):
                 break
     finally:
         machine.kill()
