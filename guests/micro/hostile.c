@@ -16,6 +16,21 @@ void yield(void)
     hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
 }
 
+void break_on(const void *address, uint64_t dr7)
+{
+    EXPECT_EQ(hypercall(__HYPERVISOR_set_debugreg, 0, address), 0);
+    EXPECT_EQ(hypercall(__HYPERVISOR_set_debugreg, 7, dr7), 0);
+}
+
+void breaks_off(void)
+{
+    unsigned int i;
+
+    hypercall(__HYPERVISOR_set_debugreg, 7, 0);
+    for (i = 0; i < 4; i++)
+        hypercall(__HYPERVISOR_set_debugreg, i, 0);
+}
+
 uint64_t foreign_frame(void)
 {
     static uint64_t found;

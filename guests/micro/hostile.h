@@ -50,6 +50,12 @@ void race(void (*mine)(unsigned int round), void (*theirs)(unsigned int rival, u
           unsigned int rounds);
 void yield(void);
 
+/* One breakpoint of this vCPU's: where eight bytes are read or written, or where an instruction is executed. */
+#define BREAK_READ_WRITE 0xb0001UL
+#define BREAK_EXECUTE    0x1UL
+void break_on(const void *address, uint64_t dr7);
+void breaks_off(void);
+
 /* Of the whole machine; dom0 alone may ask. */
 uint64_t machine_free_pages(void);
 /* Runs a domU to its end once: what dom0 keeps of it (page tables of the window, ports) later ones use again. */

@@ -38,15 +38,6 @@ TEST(msrs)
     TRY("wrmsr", : : "c"(0xc0000102), "a"(0), "d"(0));
 }
 
-static void breakpoints_off(void)
-{
-    unsigned int i;
-
-    hypercall(__HYPERVISOR_set_debugreg, 7, 0);
-    for (i = 0; i < 4; i++)
-        hypercall(__HYPERVISOR_set_debugreg, i, 0);
-}
-
 TEST(debug_registers)
 {
     static const char *const names[] = { "dr0", "dr1", "dr2", "dr3", "dr4", "dr5", "dr6", "dr7", "dr8" };
@@ -61,7 +52,7 @@ TEST(debug_registers)
         for (i = 0; i < ARRAY_SIZE(wild); i++) {
             long rc = hypercall(__HYPERVISOR_set_debugreg, r, wild[i].value);
 
-            breakpoints_off();
+            breaks_off();
             verdict(names[r], wild[i].name, rc, NO_GAIN);
         }
 }
@@ -69,14 +60,6 @@ TEST(debug_registers)
 /* ---- breakpoints and single steps where the hypervisor works ---- */
 
 static uint64_t target[2] __attribute__((aligned(16)));
-
-static void watch(const void *address, uint64_t dr7)
-{
-    EXPECT_EQ(hypercall(__HYPERVISOR_set_debugreg, 0, address), 0);
-    EXPECT_EQ(hypercall(__HYPERVISOR_set_debugreg, 7, dr7), 0);
-}
-
-#define READ_WRITE_8 0xb0001UL          /* DR0, length 8, reads and writes, local */
 
 static long copied_in(void)
 {
@@ -93,7 +76,7 @@ static long result_written(void)
 {
     static char text[16];
 
-    watch(text, READ_WRITE_8);
+    break_on(text, BREAK_READ_WRITE);
     return hypercall(__HYPERVISOR_xen_version, XENVER_extraversion, text);
 }
 
@@ -103,31 +86,11 @@ static long frame_pushed(void)
     return 0;
 }
 
-
-#define MOV_SS(name, insn)                                                       \
-    static long name(void)                                                       \
-    {                                                                            \
-        *(uint32_t *)target = KERNEL_SS;                                         \
-        __asm__ volatile("mov %0, %%ss; " insn                                   \
-                         : : "m"(*(uint32_t *)target), "a"(__HYPERVISOR_xen_version), "D"(0), "S"(0) \
-                         : "rcx", "r11", "memory");                              \
-        return 0;                                                                \
-    }
-
-MOV_SS(then_int3, "int3")
-MOV_SS(then_icebp, "1: .byte 0xf1\n2:\n" FIXUP)
-MOV_SS(then_int80, "int $0x80")
-MOV_SS(then_int4, ".byte 0xcd, 4")
-MOV_SS(then_hypercall, "syscall")
-MOV_SS(then_ud2, "1: ud2\n2:\n" FIXUP)
-MOV_SS(then_cli, "cli; sti")
-MOV_SS(then_mov_ss, "mov %%ss, %%ecx; mov %%ecx, %%ss; nop")
-
 static long stack_watched(void)
 {
     uint64_t here;
 
-    watch((char *)__builtin_frame_address(0) - 256, READ_WRITE_8);
+    break_on((char *)__builtin_frame_address(0) - 256, BREAK_READ_WRITE);
     __asm__ volatile("mov %%rsp, %0; 1: ud2\n2:\n" FIXUP : "=r"(here));
     return 0;
 }
@@ -174,21 +137,21 @@ static long step_iret(void)
 
 static long execute_at_callback(void)
 {
-    watch(trap_stub(6), 0x1);
+    break_on(trap_stub(6), BREAK_EXECUTE);
     __asm__ volatile("1: ud2\n2:\n" FIXUP);
     return 0;
 }
 
 static long execute_at_hypercall_page(void)
 {
-    watch(hypercall_page, 0x1);
+    break_on(hypercall_page, BREAK_EXECUTE);
     return hypercall(__HYPERVISOR_xen_version, 99) == -XEN_ENOSYS ? 0 : -1;
 }
 
 static bool step_on(struct regs *regs)
 {
     if (regs->vector == 1 && regs->rip == U(trap_stub(6)))
-        breakpoints_off();
+        breaks_off();
     return false;
 }
 
@@ -197,9 +160,6 @@ TEST(breakpoints)
     static const struct { const char *name; long (*run)(void); bool watched; } attacks[] = {
         { "copied_in", copied_in, true }, { "argument_read", argument_read, true },
         { "result_written", result_written, false }, { "frame_pushed", frame_pushed, true },
-        { "mov_ss_int3", then_int3, true }, { "mov_ss_icebp", then_icebp, true }, { "mov_ss_int80", then_int80, true },
-        { "mov_ss_int4", then_int4, true }, { "mov_ss_hypercall", then_hypercall, true }, { "mov_ss_ud2", then_ud2, true },
-        { "mov_ss_cli", then_cli, true }, { "mov_ss_mov_ss", then_mov_ss, true },
         { "stack_watched", stack_watched, false }, { "step_hypercall", step_hypercall, false },
         { "step_int80", step_int80, false }, { "step_fault", step_fault, false },
         { "step_emulated", step_emulated, false }, { "step_iret", step_iret, false },
@@ -213,10 +173,10 @@ TEST(breakpoints)
 
         trap_hook = step_on;
         if (attacks[i].watched)
-            watch(target, READ_WRITE_8);
+            break_on(target, BREAK_READ_WRITE);
         rc = attacks[i].run();
         trap_hook = NULL;
-        breakpoints_off();
+        breaks_off();
         verdict("break", attacks[i].name, rc, NO_GAIN);
     }
 }

@@ -6,6 +6,7 @@
  *   only=hello          print one line and shut down; nothing but console_io and sched_op is used
  *   only=FAMILY         one family; only=FAMILY.TEST one test; several joined by +
  *   only=hostile        all families whose name begins so; they, and those of frontends, run only when they are named
+ *   but=FAMILY          not that one, whatever only= says; written as only='s
  *   destructive=TEST    run that destructive test (it does not come back) and nothing else
  *   bench=FAMILY        measure instead of testing: rows of the benchmark (bench.h); several joined by +, or all
  *   end=REASON          poweroff, reboot, crash, suspend or none; dom0 reboots unless told, others power off
@@ -138,11 +139,11 @@ static bool listed(const struct test *t, const char *list)
 static bool selected(const struct test *t)
 {
     const char *only = option("only");
-    const char *destructive = option("destructive");
+    const char *destructive = option("destructive"), *but = option("but");
 
     if (destructive)
         return t->destructive && option_is("destructive", t->name);
-    if (t->destructive)
+    if (t->destructive || (but && listed(t, but)))
         return false;
     if (hostile(t) && option_is("only", "hostile"))
         return true;
