@@ -10,6 +10,7 @@
 #include "lib/string.h"
 #include "x86/model/cpuid.h"
 
+#include <stdatomic.h>
 
 #define PAUSES_MAX 0xffff
 
@@ -235,7 +236,7 @@ long domctl_sendtrigger(struct hypercall *hc, struct domain *d, struct xen_domct
         return refuse(hc->v, -EINVAL, "button %u for a PV domain", op->u.sendtrigger.trigger);
     if (op->u.sendtrigger.trigger != XEN_DOMCTL_SENDTRIGGER_NMI)
         return refuse(hc->v, -ENOSYS, "trigger %u for a PV domain", op->u.sendtrigger.trigger);
-    if (!__atomic_exchange_n(&v->nmi_pending, true, __ATOMIC_SEQ_CST))
+    if (!atomic_exchange(&v->nmi_pending, true))
         vcpu_kick(v);
     return 0;
 }

@@ -193,7 +193,8 @@ static long about_domain(struct hypercall *hc, unsigned cmd)
         rc = (long)d->max_pages;
         break;
     default: /* XENMEM_maximum_gpfn: of a PV domain what it says itself */
-        rc = d->shared->arch.max_pfn ? (long)d->shared->arch.max_pfn - 1 : 0;
+        rc = (long)READ_ONCE(d->shared->arch.max_pfn);
+        rc = rc > 0 ? rc - 1 : 0;
     }
     domain_put(d);
     return rc;

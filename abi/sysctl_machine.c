@@ -178,7 +178,7 @@ long sysctl_getcpuinfo(struct hypercall *hc, void *arg)
     uint32_t n = MIN(g->max_cpus, pcpu_count);
 
     for (uint32_t i = 0; i < n; i++) {
-        struct xen_sysctl_cpuinfo c = { .idletime = __atomic_load_n(&pcpus[i]->idle_ns, __ATOMIC_RELAXED) };
+        struct xen_sysctl_cpuinfo c = { .idletime = pcpus[i]->idle_ns };
 
         if (guest_write(gptr_plus(handle_ptr(g->info), i * sizeof(c)), &c, sizeof(c)))
             return -EFAULT;

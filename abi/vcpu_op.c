@@ -78,7 +78,7 @@ static long send_nmi(struct hypercall *hc, void *arg)
 {
     struct vcpu *v = subject(hc);
 
-    if (!__atomic_exchange_n(&v->nmi_pending, true, __ATOMIC_SEQ_CST))
+    if (!atomic_exchange(&v->nmi_pending, true))
         vcpu_kick(v);
     return 0;
 }

@@ -255,7 +255,7 @@ void *hv_pages(unsigned order)
 
         if (atomic_load(&f->refs) & REFS_DIRTY)
             memset(machine_frame(mfn_plus(m, i)), 0, PAGE_SIZE);
-        f->owner = DOMID_XEN;
+        WRITE_ONCE(f->owner, DOMID_XEN);
         atomic_store(&f->type, 0);
         atomic_store(&f->refs, 1);
     }

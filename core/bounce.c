@@ -96,7 +96,7 @@ void bounce_trap(struct vcpu *v, unsigned vector, uint32_t error)
 void bounce_page_fault(struct vcpu *v, uint64_t cr2, uint32_t error)
 {
     perf_count(PERF_PAGE_FAULTS);
-    v->info->arch.cr2 = cr2;
+    WRITE_ONCE(v->info->arch.cr2, cr2);
     bounce_trap(v, X86_VEC_PF, error);
 }
 

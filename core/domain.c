@@ -356,6 +356,7 @@ static _Noreturn void dom0_ends(int code)
 
 void domain_shutdown(struct domain *d, int code)
 {
+    evtchn_port_t port;
     int none = -1;
 
     if (d == dom0)
@@ -366,8 +367,9 @@ void domain_shutdown(struct domain *d, int code)
     domain_pause_nosync(d);
     hv_log(LOG_INFO, "d%u shut down, code %d", d->id, code);
     virq_raise_global(VIRQ_DOM_EXC);
-    if (d->suspend_port && code == SHUTDOWN_suspend)
-        (void)port_send(d, d->suspend_port);
+    port = d->suspend_port;
+    if (port && code == SHUTDOWN_suspend)
+        (void)port_send(d, port);
 }
 
 void domain_resume(struct domain *d)
@@ -384,8 +386,7 @@ void domain_crash(struct domain *d, const char *fmt, ...)
     va_start(ap, fmt);
     kvsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    if (!d->crashed) {
-        d->crashed = true;
+    if (!atomic_exchange(&d->crashed, true)) {
         hv_log(LOG_ERR, "d%u crashed: %s", d->id, text);
         if (current_vcpu() && current_vcpu()->domain == d)
             vcpu_report(current_vcpu());

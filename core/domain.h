@@ -84,7 +84,7 @@ struct domain {
     bool was_unpaused;           /* [c] it has run */
 
     /* Shared info page: the frame is the hypervisor's, mapped writable by the guest. */
-    struct shared_info *shared;  /* [I] */
+    struct shared_info *_Atomic shared; /* [a] its page; of a dead domain, nobody's */
     mfn_t shared_mfn;            /* [I] */
 
     struct ports *ports;         /* [I] */
@@ -94,8 +94,8 @@ struct domain {
     /* Ends */
     _Atomic int shutdown_code;   /* [a] SHUTDOWN_*; -1 while it has not shut down */
     _Atomic uint32_t latched_code; /* [a] SCHEDOP_shutdown_code: the code + 1 to report whatever the reason is; 0: none */
-    bool crashed;                /* [d] */
-    uint32_t vm_assist;          /* [d] bits of VMASST_TYPE_* */
+    _Atomic bool crashed;        /* [a] */
+    _Atomic uint32_t vm_assist;  /* [a] bits of VMASST_TYPE_*: its vCPUs change some, others look */
 
     /* Machine resources: dom0 has all that the hypervisor does not keep; others what they were given. */
     bool all_io;                 /* [I] */
@@ -106,7 +106,7 @@ struct domain {
     _Atomic unsigned irq_lines;  /* how many interrupt lines it has: x86/irq.c */
     mfn_t pirq_eoi_mfn;          /* [d] page with the needs-EOI bitmap (PHYSDEVOP_pirq_eoi_gmfn), or MFN_NONE */
     bool pirq_auto_unmask;       /* [d] version 1 of it: eoi also unmasks */
-    uint32_t suspend_port;       /* [c] XEN_DOMCTL_subscribe */
+    _Atomic uint32_t suspend_port; /* [a] XEN_DOMCTL_subscribe */
     uint32_t info_flags;         /* [c] XEN_DOMINF_xs_domain and _debugged: set by tools, read back by them */
     struct domain_sched {        /* core/sched.c */
         uint16_t weight, cap;    /* [c], read without a lock; cap in percent of one CPU, 0: none */

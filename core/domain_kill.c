@@ -19,6 +19,8 @@
 #include "core/watchdog.h"
 #include "lib/errno.h"
 
+#include <stdatomic.h>
+
 #include <xen/xen.h>
 
 static int stop_vcpus(struct domain *d)
@@ -101,10 +103,10 @@ static struct shared_info gone;
  */
 static void drop_shared(struct domain *d)
 {
-    __atomic_store_n(&d->shared, &gone, __ATOMIC_SEQ_CST);
+    atomic_store(&d->shared, &gone);
     for (unsigned i = 0; i < d->max_vcpus; i++) {
         if (d->vcpu[i])
-            __atomic_store_n(&d->vcpu[i]->info, vcpu_info_home(d->vcpu[i]), __ATOMIC_SEQ_CST);
+            atomic_store(&d->vcpu[i]->info, vcpu_info_home(d->vcpu[i]));
     }
     flush_tlbs(pcpu_online, FLUSH_PAGE, 0);
     frame_put_type(d->shared_mfn);

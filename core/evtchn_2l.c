@@ -10,6 +10,8 @@
  */
 #include "core/port_table.h"
 
+#include <stdatomic.h>
+
 static uint64_t *bitmap_word(xen_ulong_t *words, evtchn_port_t nr)
 {
     return &words[nr / 64];
@@ -29,7 +31,7 @@ static bool test(xen_ulong_t *words, evtchn_port_t nr)
 static struct vcpu *select_word(struct domain *d, struct port *p, evtchn_port_t nr)
 {
     struct vcpu *v = d->vcpu[p->vcpu];
-    struct vcpu_info *info = v ? __atomic_load_n(&v->info, __ATOMIC_ACQUIRE) : NULL;
+    struct vcpu_info *info = v ? atomic_load_explicit(&v->info, memory_order_acquire) : NULL;
 
     uint64_t bit = bit_of(nr / 64);
 

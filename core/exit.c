@@ -44,7 +44,7 @@ static void idle(struct pcpu *c)
     if (atomic_load(&c->work))
         return;
     machine_idle();
-    c->idle_ns += now_ns() - began;
+    atomic_store_explicit(&c->idle_ns, c->idle_ns + now_ns() - began, memory_order_relaxed); /* nobody else does */
 }
 
 /* Readies v to be entered; false if something else has to be done first. */

@@ -74,7 +74,7 @@ void frame_put(mfn_t m)
     f->stamp = machine_flush_stamp();
     f->type = 0;
     f->cursor = 0;
-    f->owner = DOMID_XEN;
+    WRITE_ONCE(f->owner, DOMID_XEN);
     f->refs = 0;
     m2p_set(m, M2P_INVALID);
     frames_free(m, 0, true);
@@ -388,7 +388,7 @@ void frame_assign(struct domain *d, mfn_t m)
         memset(machine_frame(m), 0, PAGE_SIZE);
     f->type = 0;
     f->cursor = 0;
-    f->owner = d->id;
+    WRITE_ONCE(f->owner, d->id);
     f->prev = 0;
     f->next = d->page_list;
     if (f->next)
@@ -425,7 +425,7 @@ void frame_share(struct domain *d, mfn_t m)
 {
     struct frame *f = frame_of(m);
 
-    f->owner = d->id;
+    WRITE_ONCE(f->owner, d->id);
     /* The hypervisor writes to it: it must never become a table. */
     f->type = (uint64_t)TYPE_WRITABLE << TYPE_SHIFT | TYPE_VALID | 1;
     m2p_set(m, M2P_SHARED);

@@ -73,7 +73,7 @@ static inline mfn_t frame_mfn(const struct frame *f) { return mfn((uint64_t)(f -
 static inline enum frame_type type_of(uint64_t word) { return (enum frame_type)(word >> TYPE_SHIFT); }
 
 /* True if m is RAM in somebody's hands or free; false: MMIO, firmware, or beyond the end. */
-static inline bool mfn_is_ram(mfn_t m)               { return mfn_is_tracked(m) && frame_of(m)->owner != DOMID_IO; }
+static inline bool mfn_is_ram(mfn_t m)               { return mfn_is_tracked(m) && READ_ONCE(frame_of(m)->owner) != DOMID_IO; }
 
 /* ---- General references ---- */
 

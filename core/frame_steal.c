@@ -36,7 +36,7 @@ bool frame_take(struct domain *d, mfn_t m)
         frame_table[f->next].prev = f->prev;
     f->type = 0;
     f->cursor = 0;
-    f->owner = DOMID_XEN;
+    WRITE_ONCE(f->owner, DOMID_XEN);
     f->stamp = machine_flush_stamp();
     m2p_set(m, M2P_INVALID);
     unlock(&d->lock);

@@ -31,7 +31,7 @@ struct pcpu {
     uint32_t own_faults;         /* on shadow tables, in the entry in progress: core/shadow.h                 */
     struct timer_queue *timers;  /* core/timer.c */
     struct runq *runq;           /* core/sched.c */
-    uint64_t idle_ns;            /* time spent with current == NULL, for getcpuinfo */
+    _Atomic uint64_t idle_ns;    /* time spent with current == NULL, for getcpuinfo */
     /* Identity, from the firmware's tables. */
     uint32_t apic_id, acpi_id;
     unsigned node;               /* core/numa.h */

@@ -154,7 +154,7 @@ static bool read_cr(void *c, unsigned nr, uint64_t *val, struct emul_fault *f)
         *val = CR0_GUEST | (v->cr0 & CR0_TS);
         return true;
     case 2:
-        *val = v->info->arch.cr2;
+        *val = READ_ONCE(v->info->arch.cr2);
         return true;
     case 3:
         *val = mfn_maddr(v->root_kernel);
@@ -188,7 +188,7 @@ static bool write_cr(void *c, unsigned nr, uint64_t val, struct emul_fault *f)
         machine_load_control(v);
         return true;
     case 2:
-        v->info->arch.cr2 = val;
+        WRITE_ONCE(v->info->arch.cr2, val);
         return true;
     case 3:
         return write_cr3(v, val, f);

@@ -38,12 +38,12 @@ void trace(uint32_t event, unsigned words, uint64_t w01, uint64_t w23, uint64_t 
         r->who = TRACE_WHO(TRACE_DOM_IDLE, c->id);
         r->rip = 0;
     }
-    if (unlikely(t->wanted))
+    if (unlikely(READ_ONCE(t->wanted)))
         trace_export(t, r);
 }
 
 __attribute__((noinline)) void trace_export(struct trace_cpu *t, const struct trace_record *r)
 {
-    if (wanted(r->event, t->wanted))
+    if (wanted(r->event, READ_ONCE(t->wanted)))
         t->export(t, r);
 }

@@ -27,7 +27,7 @@ static inline struct trace_mark trace_hypercall(struct trace_cpu *t, const struc
     r->who = v->who;
     r->rip = v->regs->rip;
     r->result = TRACE_NO_RESULT;
-    if (unlikely(t->wanted))
+    if (unlikely(READ_ONCE(t->wanted)))
         trace_export(t, r);
     return (struct trace_mark){ r, t->next };
 }

@@ -237,7 +237,7 @@ void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
     c->user_regs.es = v->es;
     c->user_regs.fs = v->fs;
     c->user_regs.gs = v->gs;
-    c->user_regs.saved_upcall_mask = v->info->evtchn_upcall_mask;
+    c->user_regs.saved_upcall_mask = READ_ONCE(v->info->evtchn_upcall_mask);
     c->flags = VGCF_I387_VALID | (v->kernel_mode ? VGCF_in_kernel : 0) |
                (v->failsafe_cb.mask_events ? VGCF_failsafe_disables_events : 0) |
                (v->syscall_cb.mask_events ? VGCF_syscall_disables_events : 0) | (v->pause & PAUSE_DOWN ? 0 : VGCF_online);
@@ -281,7 +281,8 @@ void vcpu_reset(struct vcpu *v)
     vcpu_areas_drop(v);
     memset(v->traps, 0, sizeof(v->traps));
     v->event_cb = v->failsafe_cb = v->syscall_cb = v->syscall32_cb = v->sysenter_cb = v->nmi_cb = callback(0, false);
-    v->nmi_pending = v->nmi_masked = false;
+    v->nmi_pending = false;
+    v->nmi_masked = false;
     v->iobitmap = 0;
     v->iopl = 0;
     v->initialised = false;

@@ -67,7 +67,8 @@ struct vcpu {
     bool kernel_mode;              /* [v] which of its two address spaces and stacks it is in */
     struct trap_entry { uint64_t va; uint16_t cs; uint8_t flags; } traps[256]; /* [v] flags: as trap_info.flags */
     struct callback event_cb, failsafe_cb, syscall_cb, syscall32_cb, sysenter_cb, nmi_cb; /* [v] */
-    bool nmi_pending, nmi_masked;  /* [v] */
+    _Atomic bool nmi_pending;      /* set by any CPU */
+    bool nmi_masked;               /* [v] */
     uint64_t kernel_sp;            /* [v] stack for entries from user mode */
     uint16_t kernel_ss;
     uint16_t ds, es, fs, gs;       /* [v] valid while not running */
@@ -92,7 +93,7 @@ struct vcpu {
     uint32_t drain;                /* [v] frame number: tables to be undone before it runs on (core/pt.h); 0 ends */
 
     /* ---- Shared pages ---- */
-    struct vcpu_info *info;        /* [v] in the shared info page, or in a frame of the guest's own (info_mfn) */
+    struct vcpu_info *_Atomic info; /* [v] in the shared info page, or in a frame of the guest's own (info_mfn) */
     struct vcpu_info no_info;      /* ... or here: one beyond that page, until it registers a place. No guest sees it */
     mfn_t info_mfn;                /* the reference held for it; MFN_NONE while in the shared info page */
     struct guest_area { mfn_t mfn[2]; uint32_t offset; uint64_t va; } runstate_area, time_area; /* AREA lock; core/vcpu_area.h */

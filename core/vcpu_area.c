@@ -10,6 +10,8 @@
 #include "lib/errno.h"
 #include "lib/string.h"
 
+#include <stdatomic.h>
+
 struct vcpu_info *vcpu_info_home(struct vcpu *v)
 {
     struct shared_info *s = v->domain->shared;
@@ -84,7 +86,7 @@ int vcpu_area_set(struct vcpu *v, struct guest_area *a, uint64_t va, size_t size
 static void info_move(struct vcpu *v, struct vcpu_info *to)
 {
     memcpy(to, v->info, sizeof(*to));
-    __atomic_store_n(&v->info, to, __ATOMIC_SEQ_CST);
+    atomic_store(&v->info, to);
     __atomic_store_n(&to->evtchn_pending_sel, ~0ul, __ATOMIC_SEQ_CST);
     __atomic_store_n(&to->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
 }
@@ -122,7 +124,7 @@ void vcpu_areas_drop(struct vcpu *v)
     v->runstate_area = v->time_area = none;
     info = v->info_mfn;
     v->info_mfn = MFN_NONE;
-    __atomic_store_n(&v->info, vcpu_info_home(v), __ATOMIC_SEQ_CST);
+    atomic_store(&v->info, vcpu_info_home(v));
     unlock(&v->area_lock);
 
     area_put(&areas[0]);

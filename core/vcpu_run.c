@@ -148,17 +148,17 @@ void vcpu_release(struct vcpu *v)
 
 static bool events_open(const struct vcpu *v)
 {
-    const struct vcpu_info *info = __atomic_load_n(&v->info, __ATOMIC_ACQUIRE);
+    const struct vcpu_info *info = atomic_load_explicit(&v->info, memory_order_acquire);
 
     return !__atomic_load_n(&info->evtchn_upcall_mask, __ATOMIC_SEQ_CST);
 }
 
 bool vcpu_deliverable(const struct vcpu *v)
 {
-    const struct vcpu_info *info = __atomic_load_n(&v->info, __ATOMIC_ACQUIRE);
+    const struct vcpu_info *info = atomic_load_explicit(&v->info, memory_order_acquire);
 
     return (__atomic_load_n(&info->evtchn_upcall_pending, __ATOMIC_SEQ_CST) && events_open(v)) ||
-           (__atomic_load_n(&v->nmi_pending, __ATOMIC_SEQ_CST) && !v->nmi_masked);
+           (atomic_load(&v->nmi_pending) && !v->nmi_masked);
 }
 
 /* Wakes v if it waits for an event of either kind. */
@@ -188,7 +188,7 @@ void vcpu_kick(struct vcpu *v)
 
 void vcpu_notify(struct vcpu *v)
 {
-    struct vcpu_info *info = __atomic_load_n(&v->info, __ATOMIC_ACQUIRE);
+    struct vcpu_info *info = atomic_load_explicit(&v->info, memory_order_acquire);
 
     __atomic_store_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
     /*
