@@ -102,7 +102,17 @@ void machine_interrupts(void)
 }
 void machine_kick(unsigned cpu) { host_kicks[cpu]++; }
 void machine_nmi(unsigned cpu) { host_nmis[cpu]++; }
-void machine_idle(void) { sched_yield(); }
+
+void (*host_idle)(void);
+
+void machine_idle(void)
+{
+    if (host_idle)
+        host_idle();
+    else
+        sched_yield();
+}
+
 void machine_flush_caches(void) { }
 const struct cpu_policies *machine_cpu_policies(void) { return &policies; }
 bool machine_leaks_l1;

@@ -11,6 +11,7 @@
 #include "lib/printf.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,7 +23,7 @@ void (*host_ended)(enum machine_end how);
 void (*host_panicked)(const char *text);
 bool host_verbose;
 
-static struct line { struct domain *d; bool bound; } line_of[LINES];
+static struct line { struct domain *_Atomic d; _Atomic bool bound; } line_of[LINES];
 
 /* ---- Firmware ---- */
 
@@ -58,10 +59,10 @@ int irqs_map_gsi(struct domain *d, unsigned gsi)
 int irqs_reserve(struct domain *d)
 {
     for (unsigned i = PINS; i < LINES; i++) {
-        if (!line_of[i].d) {
-            line_of[i].d = d;
+        struct domain *nobody = NULL;
+
+        if (atomic_compare_exchange_strong(&line_of[i].d, &nobody, d))
             return (int)i;
-        }
     }
     return -ENOSPC;
 }

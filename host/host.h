@@ -34,6 +34,8 @@ extern _Atomic unsigned host_nmis[MAX_CPUS];
 extern void (*host_point)(void);
 /* Called while a CPU waits for another, in a process of one thread: what the other does. */
 extern void (*host_relax)(void);
+/* Called when a CPU has nothing to do, instead of letting other threads go first. */
+extern void (*host_idle)(void);
 /* Called when interrupts are let in while something long goes on. */
 extern void (*host_interrupt)(void);
 
@@ -73,6 +75,8 @@ extern _Atomic unsigned host_root_changes;
  * printed.
  */
 unsigned host_audit(void);
+/* The TLBs alone, for where several threads are CPUs: who is to touch memory that comes out of the allocator is known to one only. */
+unsigned host_audit_tlbs(void);
 
 /* ---- Model-specific registers ---- */
 

@@ -30,7 +30,7 @@ struct translation {
 };
 
 static struct translation tlb[MAX_CPUS][SLOTS];
-static uint32_t flushed_at[MAX_CPUS];
+static _Atomic uint32_t flushed_at[MAX_CPUS];
 static _Atomic uint32_t flush_clock = 1;
 static pthread_mutex_t tlb_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -84,7 +84,10 @@ static uint8_t *memory_of(mfn_t m)
     return page ? page : memset(nothing, 0xff, sizeof(nothing));
 }
 
-/* One access by the TLB and, if need be, a walk. A fault drops the translation, as silicon's do. */
+/*
+ * One access by the TLB and, if need be, a walk. A fault drops the translation, as silicon's do. The lock is held at the end if
+ * the memory may be accessed: a flush of this CPU waits until that was done.
+ */
 static uint8_t *try_access(struct vcpu *v, uint64_t va, bool write)
 {
     struct translation *t = slot_of(host_cpu, va), fresh;
@@ -98,11 +101,13 @@ static uint8_t *try_access(struct vcpu *v, uint64_t va, bool write)
     }
     if (t->valid && t->va == (va & PAGE_MASK) && (!write || t->writable))
         page = memory_of(t->frame);
+    if (page)
+        return page + (va & ~PAGE_MASK);
     pthread_mutex_unlock(&tlb_lock);
-    return page ? page + (va & ~PAGE_MASK) : NULL;
+    return NULL;
 }
 
-/* The memory behind va on this CPU; NULL: page fault. `own`: the hypervisor's access. */
+/* The memory behind va on this CPU, until accessed(); NULL: page fault. `own`: the hypervisor's access. */
 static uint8_t *access(struct vcpu *v, uint64_t va, bool write, bool own)
 {
     uint32_t error = (write ? X86_PFEC_WRITE : 0) | (own ? 0 : X86_PFEC_USER);
@@ -115,6 +120,25 @@ static uint8_t *access(struct vcpu *v, uint64_t va, bool write, bool own)
     }
     host_error = error;
     return at;
+}
+
+static void accessed(void)
+{
+    pthread_mutex_unlock(&tlb_lock);
+}
+
+/* Other CPUs, and other views of the memory on this one, may access it meanwhile: by words, where it is aligned as they are. */
+static void move_bytes(uint8_t *to, const uint8_t *from, size_t n)
+{
+    while (n) {
+        if (n >= 8 && !(((uintptr_t)to | (uintptr_t)from) & 7)) {
+            __atomic_store_n((uint64_t *)(void *)to, __atomic_load_n((const uint64_t *)(const void *)from, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+            to += 8, from += 8, n -= 8;
+        } else {
+            __atomic_store_n(to++, __atomic_load_n(from++, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+            n--;
+        }
+    }
 }
 
 /* ---- Flushes ---- */
@@ -166,18 +190,22 @@ bool host_guest_load(struct vcpu *v, uint64_t va, uint64_t *value)
 {
     uint8_t *at = access(v, va, false, false);
 
-    if (at)
-        memcpy(value, at, sizeof(*value));
-    return at;
+    if (!at)
+        return false;
+    move_bytes((uint8_t *)value, at, sizeof(*value));
+    accessed();
+    return true;
 }
 
 bool host_guest_store(struct vcpu *v, uint64_t va, uint64_t value)
 {
     uint8_t *at = access(v, va, true, false);
 
-    if (at)
-        memcpy(at, &value, sizeof(value));
-    return at;
+    if (!at)
+        return false;
+    move_bytes(at, (const uint8_t *)&value, sizeof(value));
+    accessed();
+    return true;
 }
 
 static size_t copy(uint8_t *ours, uint64_t va, size_t n, bool write)
@@ -194,7 +222,8 @@ static size_t copy(uint8_t *ours, uint64_t va, size_t n, bool write)
 
         if (!at)
             break;
-        memcpy(write ? at : ours, write ? ours : at, part);
+        move_bytes(write ? at : ours, write ? ours : at, part);
+        accessed();
         ours += part, va += part, n -= part;
     }
     return n;
@@ -233,6 +262,7 @@ int machine_cmpxchg_guest(guest_ptr_t p, uint64_t *old, uint64_t new, unsigned w
     case 4: *old = __sync_val_compare_and_swap((uint32_t *)(void *)at, (uint32_t)was, (uint32_t)new); break;
     default: *old = __sync_val_compare_and_swap((uint64_t *)(void *)at, was, new); break;
     }
+    accessed();
     return 0;
 }
 
@@ -263,11 +293,10 @@ static const char *fault_of(const struct translation *t)
     return NULL;
 }
 
-unsigned host_audit(void)
+unsigned host_audit_tlbs(void)
 {
     unsigned faults = 0, cpu;
 
-    host_ram_poison();
     pthread_mutex_lock(&tlb_lock);
     for_each_cpu(cpu, pcpu_online) {
         for (unsigned i = 0; i < SLOTS; i++) {
@@ -283,4 +312,10 @@ unsigned host_audit(void)
     }
     pthread_mutex_unlock(&tlb_lock);
     return faults;
+}
+
+unsigned host_audit(void)
+{
+    host_ram_poison();
+    return host_audit_tlbs();
 }

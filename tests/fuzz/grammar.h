@@ -233,7 +233,7 @@ static uint64_t table_entry(struct guest *self)
 static uint64_t context(struct guest *self, struct vcpu *v)
 {
     struct guest *whose = self == &guests[TOOL] ? &guests[byte() % HOSTILE] : self;
-    static struct vcpu_guest_context c;
+    static _Thread_local struct vcpu_guest_context c;
 
     memset(&c, 0, sizeof(c));
     c.flags = VGCF_in_kernel;
@@ -374,7 +374,7 @@ static uint64_t make_call(uint64_t arg[5], uint64_t at, struct guest *self, stru
 
 static uint64_t multicall(struct guest *self, struct vcpu *v)
 {
-    static bool inside; /* one in another: refused, so once is enough */
+    static _Thread_local bool inside; /* one in another: refused, so once is enough */
     uint64_t at = va_of(CALLS_OF);
     unsigned n = 1 + (byte() & 3);
 

@@ -12,6 +12,7 @@
 
 #include "core/audit.h"
 #include "core/budget.h"
+#include "core/dirty.h"
 #include "core/grant.h"
 #include "core/m2p.h"
 #include "core/port.h"
@@ -22,8 +23,12 @@
 
 #include <xen/grant_table.h>
 
+#ifndef PLAY_CPUS
+#define PLAY_CPUS 2
+#endif
+
 enum {
-    CPUS = 2, RAM = 1024, VCPUS = 2, PAGES = 48,
+    CPUS = PLAY_CPUS, RAM = 1024, VCPUS = 2, PAGES = 48,
     SPARE = 3, /* order */
     /* Pages of a guest: those that it maps; and those that its calls use: what registers point to, what that points to (frames, ports, a vCPU's context, the
      * calls of a multicall), code and stack. */
@@ -46,8 +51,8 @@ static uint64_t va_of(unsigned page) { return (uint64_t)page * PAGE_SIZE; }
 
 /* ---- The input ---- */
 
-static const uint8_t *data;
-static size_t left;
+static _Thread_local const uint8_t *data;
+static _Thread_local size_t left;
 
 static uint8_t byte(void)
 {
@@ -78,7 +83,7 @@ static void spare_keep(void)
         abort();
 }
 
-static void check(void)
+static void count_references(void)
 {
     hv_pages_free(spare, SPARE);
     if (audit_run()) {
@@ -87,8 +92,6 @@ static void check(void)
         abort();
     }
     spare_keep();
-    if (host_audit() || this_pcpu()->locks_held)
-        abort();
 }
 
 /* The vCPU's way out: what it queued is undone, with little budget at a time. */
@@ -107,20 +110,6 @@ static void run_on(unsigned cpu, struct vcpu *v)
         host_run(NULL);
     host_cpu = cpu;
     host_run(v);
-}
-
-/* While this CPU waits, the other takes a vCPU that is to stop out of its guest. */
-static void others_stop(void)
-{
-    unsigned self = host_cpu;
-
-    for (host_cpu = 0; host_cpu < CPUS; host_cpu++) {
-        struct vcpu *v = this_pcpu()->current;
-
-        if (host_cpu != self && v && atomic_load(&v->pause))
-            host_run(NULL);
-    }
-    host_cpu = self;
 }
 
 /* ---- Guests ---- */
@@ -193,6 +182,30 @@ static void kill(struct domain *d)
     } while (rc == -ERESTART);
     if (rc)
         abort();
+}
+
+/* Everybody but dom0 dies, also whom the tool made. */
+static void all_die(void)
+{
+    struct domain *d;
+    domid_t from = 1;
+
+    run_on(0, control.d->vcpu[0]);
+    do
+        this_pcpu()->budget = ~0u;
+    while (dirty_stop(control.d) == -ERESTART); /* of itself it is the play's end */
+    while ((d = domain_get_next(from)) != NULL) {
+        from = d->id + 1;
+        kill(d);
+        domain_put(d);
+    }
+    for (unsigned i = 0; i < GUESTS; i++) {
+        if (guests[i].d)
+            domain_put(guests[i].d);
+        memset(&guests[i], 0, sizeof(guests[i]));
+    }
+    if (domain_get_next(1))
+        abort(); /* somebody still holds it */
 }
 
 #endif

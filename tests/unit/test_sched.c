@@ -384,7 +384,7 @@ static void an_event_that_came_before_is_not_slept_over(void **state)
     sim_run(MS(1));
     assert_ptr_equal(fake_pcpu[0].current, v);
     v->info->evtchn_upcall_pending = 0;
-    __atomic_store_n(&v->nmi_pending, true, __ATOMIC_SEQ_CST);
+    v->nmi_pending = true;
     vcpu_block(v);
     sim_run(MS(1));
     assert_ptr_equal(fake_pcpu[0].current, v);
