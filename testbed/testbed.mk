@@ -14,7 +14,7 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
-.PHONY: setup images micro macro run iso check check-quick system two-hosts libvirt ganeti release bench bench-check bench-baseline hostile hostile-cases bochs cycles stream-faults frontends
+.PHONY: setup images micro macro run iso check check-quick system two-hosts libvirt ganeti release bench bench-check bench-baseline hostile hostile-cases bochs cycles stream-faults frontends soak
 
 setup:
 	@testbed/setup.sh
@@ -67,7 +67,7 @@ check-quick: setup
 # The tests of whole machines alone, on what is built; two machines at a time, each with the tests of one file.
 # Those that take two machines each, or long, have targets of their own.
 system:
-	@$(PYTEST) -n 2 --dist loadfile $(TESTS) $(addprefix --ignore=,$(TWO_HOSTS) $(FAULTY) $(FRONTENDS) $(LIBVIRT) $(GANETI) $(PACKAGE))
+	@$(PYTEST) -n 2 --dist loadfile $(TESTS) $(addprefix --ignore=,$(TWO_HOSTS) $(FAULTY) $(FRONTENDS) $(LIBVIRT) $(GANETI) $(PACKAGE) $(SOAK))
 
 TWO_HOSTS := tests/system/test_two_hosts.py tests/system/test_cross_restore.py
 FAULTY    := tests/system/test_stream_faults.py
@@ -75,6 +75,7 @@ FRONTENDS := tests/system/test_frontends.py
 LIBVIRT   := tests/system/test_libvirt.py
 GANETI    := tests/system/test_ganeti.py
 PACKAGE   := tests/system/test_package.py
+SOAK      := tests/system/test_soak.py
 two-hosts:
 	@$(MAKE) --no-print-directory all images
 	@$(PYTEST) $(TWO_HOSTS)
@@ -114,6 +115,13 @@ CYCLES ?= 300
 cycles:
 	@$(MAKE) --no-print-directory all images
 	@CYCLES=$(CYCLES) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -s tests/system/test_cycles.py
+
+# The steps of `cycles` beside hostile neighbours, with daemons and tools killed, for so long; ends with a page that says what
+# was done, what leaked, and what took longest (build/logs/soak-report.txt). SEED=N repeats a run.
+MINUTES ?= 10
+soak:
+	@$(MAKE) --no-print-directory all micro images
+	@MINUTES=$(MINUTES) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -s $(SOAK)
 
 # How many bytes of a saved image are changed, one in each restore; SEED=N repeats a run.
 stream-faults:

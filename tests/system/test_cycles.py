@@ -100,7 +100,7 @@ def save_and_go_on(w):
 def live_migration(w):
     ident, w.watched = w.row()[0], True
     migrate(w.dom0, "g")
-    w.dom0.wait("[ $(xl list | wc -l) = 3 ]", 60, "the end of the source")
+    w.dom0.wait("! xl list | grep -q migratedaway", 60, "the end of the source")
     assert w.row()[0] != ident
 
 
