@@ -1,6 +1,6 @@
 # Images, running them, and the tests of whole machines.
 #   make run           everything, then a machine with one guest on this terminal
-#   make check         everything, then every test
+#   make check         everything, then every test, then a page of figures
 #   make check-quick   unit tests and one boot
 #   make bench         what operations cost, beside Debian's Xen: of the hypervisor, then of a stock kernel in it
 #                      (make bench-check: the first alone, against tests/bench/baseline.csv)
@@ -14,7 +14,7 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
-.PHONY: setup images micro macro run iso check check-quick system two-hosts libvirt ganeti release bench bench-check bench-baseline hostile hostile-cases bochs cycles stream-faults frontends soak
+.PHONY: setup images micro macro run iso check check-quick system two-hosts libvirt ganeti release bench bench-check bench-baseline hostile hostile-cases bochs cycles stream-faults frontends soak power-cut
 
 setup:
 	@testbed/setup.sh
@@ -49,15 +49,9 @@ run: setup
 	@$(MAKE) --no-print-directory images
 	@testbed/run $(HV)
 
+# Its rungs one by one, and then what came of them on a page of figures; the rungs and their bounds are in tests/figures.
 check: setup
-	@$(MAKE) --no-print-directory $(JOBS) all unit micro
-	@$(MAKE) --no-print-directory $(JOBS) coverage
-	@$(MAKE) --no-print-directory model
-	@$(MAKE) --no-print-directory $(JOBS) clang-build
-	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory $(JOBS) bench-check
-	@$(MAKE) --no-print-directory images
-	@$(MAKE) --no-print-directory system
+	@tests/figures $(OUT)/check --check
 
 check-quick: setup
 	@$(MAKE) --no-print-directory $(JOBS) all unit
@@ -67,7 +61,7 @@ check-quick: setup
 # The tests of whole machines alone, on what is built; two machines at a time, each with the tests of one file.
 # Those that take two machines each, or long, have targets of their own.
 system:
-	@$(PYTEST) -n 2 --dist loadfile $(TESTS) $(addprefix --ignore=,$(TWO_HOSTS) $(FAULTY) $(FRONTENDS) $(LIBVIRT) $(GANETI) $(PACKAGE) $(SOAK))
+	@$(PYTEST) -n 2 --dist loadfile $(TESTS) $(addprefix --ignore=,$(TWO_HOSTS) $(FAULTY) $(FRONTENDS) $(LIBVIRT) $(GANETI) $(PACKAGE))
 
 TWO_HOSTS := tests/system/test_two_hosts.py tests/system/test_cross_restore.py
 FAULTY    := tests/system/test_stream_faults.py
@@ -75,7 +69,6 @@ FRONTENDS := tests/system/test_frontends.py
 LIBVIRT   := tests/system/test_libvirt.py
 GANETI    := tests/system/test_ganeti.py
 PACKAGE   := tests/system/test_package.py
-SOAK      := tests/system/test_soak.py
 two-hosts:
 	@$(MAKE) --no-print-directory all images
 	@$(PYTEST) $(TWO_HOSTS)
@@ -117,11 +110,17 @@ cycles:
 	@CYCLES=$(CYCLES) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -s tests/system/test_cycles.py
 
 # The steps of `cycles` beside hostile neighbours, with daemons and tools killed, for so long; ends with a page that says what
-# was done, what leaked, and what took longest (build/logs/soak-report.txt). SEED=N repeats a run.
+# was done, what leaked, and what took longest (build/logs/soak.figures). `make check` has a minute; SEED=N repeats a run.
 MINUTES ?= 10
 soak:
 	@$(MAKE) --no-print-directory all micro images
-	@MINUTES=$(MINUTES) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -s $(SOAK)
+	@MINUTES=$(MINUTES) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -s tests/system/test_soak.py
+
+# How often the power fails while a guest writes to its disk; `make check` has it once. SEED=N: after how long each time.
+CUTS ?= 10
+power-cut:
+	@$(MAKE) --no-print-directory all images
+	@CUTS=$(CUTS) SEED=$(or $(SEED),$$(date +%s)) $(PYTEST) -s tests/system/test_power_cut.py
 
 # How many bytes of a saved image are changed, one in each restore; SEED=N repeats a run.
 stream-faults:

@@ -138,7 +138,7 @@ fuzz: $(FUZZERS:%=$(OUT)/fuzz/%)
 		$(HOSTED_ENV) $$f -entropic=0 -max_len=4096 -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 			-artifact_prefix=$(OUT)/fuzz/$$name- $$([ ! -f $$dict ] || echo -dict=$$dict) \
 			$(OUT)/fuzz/corpus/$$name $$(ls -d tests/fuzz/corpus/$$name 2>/dev/null) > $(OUT)/fuzz/$$name.log 2>&1 || { tail -n 60 $(OUT)/fuzz/$$name.log; exit 1; }; \
-		sed -n 's/^stat::number_of_executed_units: */          inputs: /p' $(OUT)/fuzz/$$name.log; \
+		sed -n 's/^stat::number_of_executed_units: *\(.*\)/          \1 inputs, 0 findings/p' $(OUT)/fuzz/$$name.log; \
 		sed -n 's/^hypercalls:/          &/p' $(OUT)/fuzz/$$name.log | tail -n 1; \
 	done
 

@@ -21,6 +21,7 @@ import pytest
 import micro
 
 DIFFERENCES = pathlib.Path(__file__).with_name("hostile_differences.txt")
+FIGURES = micro.TOP / "build/logs"
 CASES_WANTED = 500
 LIMIT = 1500
 CPUS = [int(n) for n in os.environ.get("HOSTILE_CPUS", "1").split()]
@@ -68,8 +69,11 @@ def boots():
 def test_attacks(boots, capsys, cpus):
     boot = boots(cpus)
     text, passed, failed = table(boot)
+    text = f"hostile cases, {cpus} CPUs\n{text}\n"
+    FIGURES.mkdir(parents=True, exist_ok=True)
+    (FIGURES / f"hostile-{cpus}.figures").write_text(text)
     with capsys.disabled():
-        print(f"\nhostile cases, {cpus} CPUs\n{text}")
+        print("\n" + text)
     assert not boot.says(micro.HYPERVISOR_DEAD), boot.tail()
     assert boot.finished and not boot.failed and not failed, why(boot)
     assert passed >= CASES_WANTED
