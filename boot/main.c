@@ -12,6 +12,7 @@
 #include "boot/parse/bootinfo.h"
 #include "boot/parse/bzimage.h"
 #include "boot/parse/cmdline.h"
+#include "boot/parse/cpio.h"
 #include "boot/parse/efi.h"
 #include "boot/parse/multiboot.h"
 #include "boot/parse/numa.h"
@@ -57,7 +58,8 @@ static struct boot_info info;
 static struct boot_options options;
 static struct acpi_info acpi;
 static struct mem_map firmware_map, free_map, scratch;
-static struct { void *file; size_t size; uint64_t cap; } kernel; /* cap 0: it is the module itself */
+static struct { void *file; size_t size; uint64_t cap; } kernel; /* cap 0: it is in the module itself */
+static struct bytes initrd;
 static uint64_t boot_unpack_arena;
 
 void boot_main(uint32_t magic, uint64_t info_maddr);
@@ -229,19 +231,36 @@ static void read_numa(void)
 
 /* ---- dom0's kernel ---- */
 
+/* The first module is the kernel and the second its initrd; or the only one is an initrd with the kernel in it. */
+static struct bytes find_kernel(void)
+{
+    struct bytes first = bytes(maddr_va(info.module[0].base), info.module[0].size), inside = bytes(NULL, 0);
+
+    if (info.nr_modules > 1)
+        initrd = bytes(maddr_va(info.module[1].base), info.module[1].size);
+    else
+        inside = cpio_first_file(first);
+    if (!inside.data)
+        return first;
+    initrd = first;
+    return inside;
+}
+
 /* The libraries read %fs:0x28 and use SSE (boot/parse/unpack.h): see that both work while they run. */
 static void unpack_dom0_kernel(void)
 {
     static uint8_t tls[64];
     struct kernel_payload p;
+    struct bytes file;
     const char *why;
     void *arena;
 
     if (!info.nr_modules)
         stop("No modules were loaded", "give dom0's kernel and its initrd as modules");
-    if (bzimage_payload(maddr_va(info.module[0].base), info.module[0].size, &p, &why))
+    file = find_kernel();
+    if (bzimage_payload(file.data, file.size, &p, &why))
         stop(why, "the first module must be a Linux kernel (bzImage or ELF)");
-    hv_log(LOG_INFO, "dom0's kernel: %lu KiB, %s", info.module[0].size >> 10, kernel_format_name(p.format));
+    hv_log(LOG_INFO, "dom0's kernel: %lu KiB, %s", file.size >> 10, kernel_format_name(p.format));
     if (p.format == KERNEL_ELF) {
         kernel.file = (void *)(uintptr_t)p.data;
         kernel.size = p.size;
@@ -263,12 +282,8 @@ static void unpack_dom0_kernel(void)
 static void build_dom0(void)
 {
     struct dom0_images images = { .kernel = kernel.file, .kernel_size = kernel.size, .cmdline = info.module[0].cmdline,
-                                  .screen = &info.screen };
+                                  .initrd = initrd.data, .initrd_size = initrd.size, .screen = &info.screen };
 
-    if (info.nr_modules > 1) {
-        images.initrd = maddr_va(info.module[1].base);
-        images.initrd_size = info.module[1].size;
-    }
     dom0_build(&images, &options);
     for (unsigned i = 0; i < info.nr_modules; i++)
         mm_release(info.module[i].base, info.module[i].size);

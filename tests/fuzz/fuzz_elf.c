@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bytes as a kernel file: the payload is looked for, and if it is not packed judged as a PV kernel. If the
- * first byte is odd, the fields that every ELF64 x86-64 file has alike are filled in.
+ * Bytes as a kernel file, or as an archive with one in it: the payload is looked for, and if it is not packed judged as a PV
+ * kernel. If the first byte is odd, the fields that every ELF64 x86-64 file has alike are filled in.
  */
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "boot/parse/bzimage.h"
+#include "boot/parse/cpio.h"
 #include "boot/parse/elf.h"
 #include "lib/errno.h"
 
@@ -66,6 +67,17 @@ static void run(const uint8_t *file, size_t size)
         abort();
 }
 
+static void run_inside(const uint8_t *file, size_t size)
+{
+    struct bytes inside = cpio_first_file(bytes(file, size));
+
+    if (!inside.data)
+        return;
+    if (!inside.size || inside.data < file || inside.size > size - (size_t)(inside.data - file))
+        abort();
+    run(inside.data, inside.size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -78,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] & 1)
         make_elf(file, size - 1);
     run(file, size - 1);
+    run_inside(file, size - 1);
     free(file);
     return 0;
 }
