@@ -122,7 +122,7 @@ class Machine(Console):
     """One QEMU. Parameters are those of the machine; boot() starts it."""
 
     def __init__(self, name, machine="pc", cpus=2, memory=2048, dom0_memory=512, root="virtio", disks=(), nics=(),
-                 devices=(), files=(), threads=None, options="", dom0_options="", kernel=None, modules=None, iso=None,
+                 devices=(), files=(), threads=None, options="", dom0_options="", kernel=None, modules=None, iso=None, esp=None,
                  cpu=CPU, wire=None, layer=None, installed=None, efi=False, nodes=(), distance=None):
         """root, and each disk's kind: virtio, ahci, nvme, or shared: virtio, and what is written stays, for another
         machine that has it too. disks: (kind, path). nics: QEMU models. wire: ("listen" or "connect", port of this
@@ -131,7 +131,8 @@ class Machine(Console):
         files: paths on this host that dom0 finds in /run/files. layer: more programs for dom0, as of testbed/build-layer.
         threads: multi (one for each CPU) or single.
         kernel: the hypervisor; modules: its modules as given to -initrd (default: dom0's kernel and initrd).
-        iso: boot from this CD instead. installed: boot from this disk by its own loader, and again when it restarts.
+        iso: boot from this CD instead; esp: from this disk, as the firmware does. installed: from this disk by its own loader, and
+        again when it restarts; on EFI the end is the restart's, and start() is how it goes on.
         nodes: of NUMA, each (MiB of memory, its CPUs as "0-1"), memory their sum; distance: from each to each other.
         efi: the firmware is EFI (chipset q35). options, dom0_options: added to the command lines. cpu: the model, as of -cpu."""
         self.name, self.machine, self.cpus, self.memory, self.cpu = name, machine, cpus, memory, cpu
@@ -146,9 +147,10 @@ class Machine(Console):
         # More CPUs than this host has for us take turns in one thread: in threads of their own, those that wait for each
         # other would keep those they wait for from running, and two machines take three times as long.
         self.threads = threads or ("multi" if cpus <= CORES else "single")
-        self.kernel, self.modules, self.iso = kernel or HYPERVISOR, modules, iso
+        self.kernel, self.modules, self.iso, self.esp = kernel or HYPERVISOR, modules, iso, esp
         LOGS.mkdir(parents=True, exist_ok=True)
         self.log = LOGS / f"{name}.log"
+        self.log.unlink(missing_ok=True)
         if files:
             self.disks.append(("virtio", pack_files(self.log.with_suffix(".tar"), files)))
         self.kept = None        # a guest that outlives a test
@@ -179,10 +181,14 @@ class Machine(Console):
         if self.efi:
             args += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd",
                      "-drive", f"if=pflash,unit=1,format=raw,snapshot=on,file={OVMF}/OVMF_VARS_4M.fd"]
+        if self.efi or not self.installed:
+            args += ["-no-reboot"]      # after a restart OVMF was seen to hang, of plain Debian too
         if self.iso:
-            args += ["-no-reboot", "-cdrom", str(self.iso), "-boot", "d"]
+            args += ["-cdrom", str(self.iso), "-boot", "d"]
+        elif self.esp:
+            args += ["-drive", f"if=none,id=esp,format=raw,snapshot=on,file={self.esp}", "-device", "ide-hd,drive=esp,bootindex=0"]
         elif not self.installed:
-            args += ["-no-reboot", "-kernel", str(self.kernel), "-append", self.command_line()]
+            args += ["-kernel", str(self.kernel), "-append", self.command_line()]
             if modules:
                 args += ["-initrd", modules]
         if any(kind == "ahci" for kind, _ in self.disks):
@@ -215,7 +221,7 @@ class Machine(Console):
         self.child = pexpect.spawn(args[0], args[1:], encoding="utf-8", codec_errors="replace", timeout=COMMAND,
                                    dimensions=(50, 400), maxread=65536)
         self.child.delaybeforesend = None
-        self.child.logfile_read = self.log.open("w", encoding="utf-8")
+        self.child.logfile_read = self.log.open("a", encoding="utf-8")
         self.child.logfile_read.write(shlex.join(args) + "\n")
         return self
 
@@ -417,6 +423,30 @@ def build_iso(path, machine):
     """A GRUB CD that boots this machine's hypervisor and dom0 by multiboot 2."""
     subprocess.run([TOP / "testbed/build-iso", machine.kernel, path, machine.command_line(), machine.dom0_command_line()],
                    check=True, capture_output=True)
+    return path
+
+
+def build_esp(path, machine):
+    """A disk from which the firmware starts this machine's hypervisor itself: a FAT file system with krypton.efi and its
+    configuration, dom0's kernel and its initrd."""
+    config = path.with_suffix(".cfg")
+    config.write_text(f"[global]\ndefault=krypton\n\n[krypton]\noptions={machine.command_line()}\n"
+                      f"kernel=vmlinuz {machine.dom0_command_line()}\nramdisk=initrd\n")
+    sparse_disk(path, 64)
+    for command in [["mkfs.vfat", path], ["mmd", "-i", path, "::EFI", "::EFI/BOOT"],
+                    ["mcopy", "-i", path, machine.kernel.with_name("krypton.efi"), "::EFI/BOOT/BOOTX64.EFI"],
+                    ["mcopy", "-i", path, config, "::EFI/BOOT/BOOTX64.cfg"],
+                    ["mcopy", "-i", path, IMAGES / "dom0-vmlinuz", "::EFI/BOOT/vmlinuz"],
+                    ["mcopy", "-i", path, IMAGES / "dom0-initrd", "::EFI/BOOT/initrd"]]:
+        subprocess.run(command, check=True, capture_output=True)
+    return path
+
+
+def kernel_in_initrd(path):
+    """dom0's initrd with dom0's kernel in front, for loaders that take one module only."""
+    archive = subprocess.run(["cpio", "-o", "-H", "newc", "-L", "--quiet"], cwd=IMAGES, input=b"dom0-vmlinuz\n", check=True,
+                             capture_output=True).stdout
+    path.write_bytes(archive + (IMAGES / "dom0-initrd").read_bytes())
     return path
 
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from machine import COMMAND, build_iso, sparse_disk, use_efi
+from machine import COMMAND, HYPERVISOR, build_esp, build_iso, kernel_in_initrd, sparse_disk, use_efi
 
 
 def check_dom0(m):
@@ -47,11 +47,20 @@ def check_screen(m, driver):
     m.run("dd if=/dev/urandom of=/run/pixels bs=4096 count=16 && cat /run/pixels >/dev/fb0 && cmp -n 65536 /run/pixels /dev/fb0")
 
 
+def check_loader(m, loader):
+    """It was this one, and what it started runs guests."""
+    m.run(f"grep -q 'loaded by {loader}' <<< \"$(xl dmesg)\"")
+    guest = m.guest("loaded").boot()
+    assert guest.out("cat /sys/hypervisor/type") == "xen"
+    guest.destroy()
+
+
 def test_boot_grub_multiboot2(machine, tmp_path):
     m = machine(options="console=com1,vga")
     m.iso = build_iso(tmp_path / "boot.iso", m)
     m.boot()
     check_dom0(m)
+    check_loader(m, "GRUB 2")
     check_screen(m, "VESA VGA")
 
 
@@ -61,8 +70,29 @@ def test_boot_efi(machine, tmp_path):
     m.iso = build_iso(tmp_path / "boot.iso", m)
     m.boot()
     check_dom0(m)
+    check_loader(m, "GRUB 2")
     check_screen(m, "EFI VGA")
     use_efi(m)
+
+
+def test_boot_efi_image(machine, tmp_path):
+    """The firmware starts the hypervisor itself, which finds its configuration beside it and dom0 there."""
+    m = machine(machine="q35", efi=True, options="console=com1,vga")
+    m.esp = build_esp(tmp_path / "esp", m)
+    m.boot()
+    check_dom0(m)
+    check_loader(m, "Krypton.s EFI loader")
+    check_screen(m, "EFI VGA")
+    use_efi(m)
+
+
+def test_boot_pvh(machine, tmp_path):
+    """QEMU starts the ELF file by its PVH note. So it takes one module without a command line."""
+    m = machine(kernel=HYPERVISOR.with_name("krypton-syms"), modules=kernel_in_initrd(tmp_path / "both"))
+    m.options = f"-- {m.dom0_command_line()}"
+    m.boot()
+    check_dom0(m)
+    check_loader(m, "a PVH loader")
 
 
 def test_poweroff(machine):
