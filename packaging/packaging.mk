@@ -1,6 +1,6 @@
 # The manual page, and the Debian package.
 #   make deb             build/deb/krypton-hypervisor_VERSION_amd64.deb
-#   make package-check   it is reproducible, and an installed Debian takes it, runs on it and is rid of it again
+#   make package-check   it is reproducible, and an installed Debian takes it, runs on it and is rid of it again, on BIOS and on EFI
 
 .PHONY: deb package-check
 

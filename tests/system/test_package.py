@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from machine import BOOT, COMMAND, FAILURES, GUEST, IMAGES, TOP, Machine, pack_files
+from machine import BOOT, COMMAND, FAILURES, GUEST, IMAGES, TOP, Machine, pack_files, use_efi
 
 PACKAGE = TOP / "build/deb/krypton-hypervisor.deb"
 
@@ -29,6 +29,9 @@ class Installed(Machine):
     def restart(self):
         """Restarts the machine from inside and logs in."""
         self.child.sendline("systemctl reboot")
+        if self.efi:
+            assert self.ended(BOOT) == 0
+            self.start()
         self.log_in()
 
     def hypervisor(self):
@@ -61,10 +64,13 @@ def test_the_same_tree_gives_the_same_package(tmp_path):
     assert debs[0] == PACKAGE.read_bytes(), "build/deb is not of this tree: make deb"
 
 
-def test_life_of_the_package(machine, tmp_path):
+@pytest.mark.parametrize("chipset, efi", [("pc", False), ("q35", True)], ids=["bios", "efi"])
+def test_life_of_the_package(machine, tmp_path, chipset, efi):
     """Installed on a running Debian, booted from GRUB's menu as its default, used with Xen's service, and removed."""
+    disk = tmp_path / "disk"
+    subprocess.run(["cp", IMAGES / "installed.img", disk], check=True)     # with its holes
     files = pack_files(tmp_path / "files.tar", [PACKAGE.resolve()])
-    m = machine(kind=Installed, installed=IMAGES / "installed.img", disks=[("virtio", files)]).start()
+    m = machine(kind=Installed, machine=chipset, efi=efi, installed=disk, root="shared", disks=[("virtio", files)]).start()
     m.log_in()
     assert m.hypervisor() == ""
     m.run("mkdir /run/files && tar -xf /dev/vdb -C /run/files")
@@ -77,6 +83,9 @@ def test_life_of_the_package(machine, tmp_path):
     assert info["xen_changeset"] == "Krypton " + m.out("dpkg-query -W -f '${Version}' krypton-hypervisor")
     assert m.out("systemctl is-active xen") == "active"
     m.run_guest()
+    assert m.out("ls -d /sys/firmware/efi 2>/dev/null || true") == ("/sys/firmware/efi" if efi else "")
+    if efi:
+        use_efi(m)
 
     m.run("apt-get -y remove krypton-hypervisor", timeout=BOOT)
     m.restart()
