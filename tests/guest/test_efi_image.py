@@ -77,6 +77,16 @@ def test_boots(tmp_path):
     assert pixels == render(on_screen(boot, width // 8, height // 16), width, height)
 
 
+def test_boots_by_grub(tmp_path):
+    """GRUB's script makes an entry of all hypervisors in /boot, of this file too: its image is where multiboot 2 looks for one."""
+    micro.build()
+    iso = tmp_path / "boot.iso"
+    subprocess.run([micro.TOP / "testbed/build-iso", EFI, iso, micro.COMMAND_LINE, "only=version end=none", micro.GUEST], check=True,
+                   capture_output=True)
+    boot = micro.watch(micro.qemu("-cdrom", str(iso), "-boot", "d"), r"\d+ passed, \d+ failed")
+    assert boot.says(r"loaded by GRUB 2") and boot.finished and not boot.failed, boot.tail()
+
+
 @pytest.mark.parametrize("config,complaint", [
     (None, "BOOTX64.EFI: there is no configuration file beside this image"),
     ("[global]\ndefault=a\n[a]\noptions=noreboot\n", "BOOTX64.cfg: there is no kernel= in the section"),

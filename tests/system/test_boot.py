@@ -88,7 +88,7 @@ def test_boot_efi_image(machine, tmp_path):
 
 def test_boot_pvh(machine, tmp_path):
     """QEMU starts the ELF file by its PVH note. So it takes one module without a command line."""
-    m = machine(kernel=HYPERVISOR.with_name("krypton-syms"), modules=kernel_in_initrd(tmp_path / "both"))
+    m = machine(kernel=HYPERVISOR.with_name("krypton-syms"), modules=str(kernel_in_initrd(tmp_path / "both")))
     m.options = f"-- {m.dom0_command_line()}"
     m.boot()
     check_dom0(m)
