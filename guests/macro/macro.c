@@ -9,6 +9,8 @@
  */
 
 #define _GNU_SOURCE
+#include "../bench_mark.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -264,9 +266,11 @@ static uint64_t least(void (*op)(void), void (*before)(void), unsigned int sampl
     while (samples--) {
         if (before)
             before();
+        BENCH_SAY(BENCH_SAMPLE_BEGINS);
         began = rdtsc();
         op();
         took = rdtsc() - began;
+        BENCH_SAY(BENCH_SAMPLE_ENDS);
         if (took < best)
             best = took;
     }

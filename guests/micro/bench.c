@@ -7,10 +7,15 @@ extern const struct bench benches_start[], benches_end[];
 
 static uint64_t empty;      /* what a measurement of nothing costs */
 
+void bench_print(const char *family, const char *row, uint64_t cost, uint64_t per)
+{
+    BENCH_SAY(BENCH_ROW_ENDS);
+    print("bench %s.%s %lu\n", family, row, (cost + per / 2) / per);
+}
+
 void bench_row(const char *family, const char *row, uint64_t cost, uint64_t per)
 {
-    cost = cost > empty ? cost - empty : 0;
-    print("bench %s.%s %lu\n", family, row, (cost + per / 2) / per);
+    bench_print(family, row, cost > empty ? cost - empty : 0, per);
 }
 
 void bench_need(const char *what, long rc)

@@ -13,6 +13,7 @@
 #ifndef MICRO_BENCH_H
 #define MICRO_BENCH_H
 
+#include "../bench_mark.h"
 #include "event.h"
 #include "micro.h"
 
@@ -35,9 +36,11 @@ struct bench {
         for (unsigned int i_ = 0; i_ < BENCH_SAMPLES; i_++) {        \
             uint64_t began_, took_;                                  \
             first;                                                   \
+            BENCH_SAY(BENCH_SAMPLE_BEGINS);                          \
             began_ = rdtsc();                                        \
             __VA_ARGS__;                                             \
             took_ = rdtsc() - began_;                                \
+            BENCH_SAY(BENCH_SAMPLE_ENDS);                            \
             if (took_ < least_)                                      \
                 least_ = took_;                                      \
         }                                                            \
@@ -47,6 +50,8 @@ struct bench {
 
 /* Prints one row; the cost of an empty measurement is taken off first. */
 void bench_row(const char *family, const char *row, uint64_t cost, uint64_t per);
+/* The same without taking anything off. */
+void bench_print(const char *family, const char *row, uint64_t cost, uint64_t per);
 /* Runs the benches of the families in `list`. */
 void bench_run(const char *list);
 /* Reports a step of the set-up that failed: the rows after it mean nothing. */

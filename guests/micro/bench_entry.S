@@ -4,6 +4,8 @@
  * hypervisor's part. Frames as in traps.S.
  */
 
+#include "../bench_mark.h"
+
 #include <xen/xen.h>
 
     .text
@@ -69,17 +71,25 @@ ENTRY bench_upcall                  /* takes bench_port, the only one there is *
  */
     .section .user, "ax", @progbits
 
-.macro SAMPLES name, operation:vararg
+.macro MARK what, wanted
+    .if \wanted
+    nopl    (BENCH_MARK + \what)(%rax)
+    .endif
+.endm
+
+.macro SAMPLES name, marked, operation:vararg
     .globl \name
 \name:
     mov     $24, %r12d
     mov     $-1, %r13d
-1:  lfence
+1:  MARK    BENCH_SAMPLE_BEGINS, \marked
+    lfence
     rdtsc
     mov     %eax, %r14d
     \operation
     lfence
     rdtsc
+    MARK    BENCH_SAMPLE_ENDS, \marked
     sub     %r14d, %eax
     cmp     %r13d, %eax
     cmovb   %eax, %r13d
@@ -88,9 +98,9 @@ ENTRY bench_upcall                  /* takes bench_port, the only one there is *
     int3
 .endm
 
-SAMPLES bench_user_nothing, nop
-SAMPLES bench_user_syscall, syscall
-SAMPLES bench_user_fault,   mov (%rdi), %rsi
+SAMPLES bench_user_nothing, 0, nop
+SAMPLES bench_user_syscall, 1, syscall
+SAMPLES bench_user_fault,   1, mov (%rdi), %rsi
 
     .bss
     .balign 8

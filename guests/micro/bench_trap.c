@@ -69,10 +69,10 @@ BENCH(user)
     nothing = least_of(bench_user_nothing) - 1;     /* the nop */
     set_syscall(bench_syscall);
     least = least_of(bench_user_syscall);
-    print("bench %s.%s %lu\n", FAMILY, "user_syscall", least - nothing);
+    bench_print(FAMILY, "user_syscall", least - nothing, 1);
     set_trap(14, bench_pf_iret);
     least = least_of(bench_user_fault);
-    print("bench %s.%s %lu\n", FAMILY, "user_page_fault", least - nothing);
+    bench_print(FAMILY, "user_page_fault", least - nothing, 1);
     trap_init();
 }
 

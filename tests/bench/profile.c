@@ -3,25 +3,13 @@
  * A plugin for QEMU (TCG, version 7.2 and later) that counts how many instructions were executed in each block of the range
  * of addresses FROM to TO, and writes `ADDRESS INSTRUCTIONS` (hexadecimal, decimal) a line to FILE when the machine ends:
  *   -plugin profile.so,out=FILE,from=HEX,to=HEX
- * QEMU's package has no header for plugins; what is used of the interface is declared here (QEMU's docs, "TCG Plugins").
  */
 
-#include <stdint.h>
+#include "plugin.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct qemu_plugin_tb;
-typedef uint64_t plugin_id;
-
-enum { INLINE_ADD_U64 = 0 };
-
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id, void (*cb)(plugin_id, struct qemu_plugin_tb *));
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, int op, void *ptr, uint64_t imm);
-void qemu_plugin_register_atexit_cb(plugin_id id, void (*cb)(plugin_id, void *), void *argument);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
-int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
 
 int qemu_plugin_version = 1;
 
