@@ -10,6 +10,7 @@
 #define BENCH_SAMPLE_BEGINS 0
 #define BENCH_SAMPLE_ENDS   1
 #define BENCH_ROW_ENDS      2
+#define BENCH_FORGET        3       /* the samples since the last row are of none */
 
 #ifndef __ASSEMBLY__
 #define BENCH_SAY(what) __asm__ volatile("nopl %c0(%%rax)" : : "i"(BENCH_MARK + (what)) : "memory")

@@ -71,25 +71,23 @@ ENTRY bench_upcall                  /* takes bench_port, the only one there is *
  */
     .section .user, "ax", @progbits
 
-.macro MARK what, wanted
-    .if \wanted
+.macro MARK what
     nopl    (BENCH_MARK + \what)(%rax)
-    .endif
 .endm
 
-.macro SAMPLES name, marked, operation:vararg
+.macro SAMPLES name, operation:vararg
     .globl \name
 \name:
     mov     $24, %r12d
     mov     $-1, %r13d
-1:  MARK    BENCH_SAMPLE_BEGINS, \marked
+1:  MARK    BENCH_SAMPLE_BEGINS
     lfence
     rdtsc
     mov     %eax, %r14d
     \operation
     lfence
     rdtsc
-    MARK    BENCH_SAMPLE_ENDS, \marked
+    MARK    BENCH_SAMPLE_ENDS
     sub     %r14d, %eax
     cmp     %r13d, %eax
     cmovb   %eax, %r13d
@@ -98,9 +96,9 @@ ENTRY bench_upcall                  /* takes bench_port, the only one there is *
     int3
 .endm
 
-SAMPLES bench_user_nothing, 0, nop
-SAMPLES bench_user_syscall, 1, syscall
-SAMPLES bench_user_fault,   1, mov (%rdi), %rsi
+SAMPLES bench_user_nothing, nop
+SAMPLES bench_user_syscall, syscall
+SAMPLES bench_user_fault,   mov (%rdi), %rsi
 
     .bss
     .balign 8

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Pages given back and taken again; the smallest domain made and destroyed. */
+/* Pages given back and taken again; domains made and destroyed, without pages and with 32 MiB. */
 
 #include "bench.h"
 
@@ -64,4 +64,34 @@ BENCH(domain)
     MEASURE_AFTER("create_1_vcpu", 1, dom ? domain_destroy((domid_t)dom) : (void)0, dom = domain_create(4096, 1));
     bench_need("create", dom);
     MEASURE_AFTER("destroy_1_vcpu", 1, dom = dom ? dom : domain_create(4096, 1), domain_destroy((domid_t)dom); dom = 0);
+}
+
+#define DOMAIN_PAGES 8192               /* 32 MiB */
+
+/* A domain with all its pages, but nothing in them. */
+static long domain_with_pages(void)
+{
+    static xen_pfn_t list[DOMAIN_PAGES];
+    struct xen_memory_reservation r = { .nr_extents = DOMAIN_PAGES };
+    unsigned long i;
+    long dom = domain_create(DOMAIN_PAGES * 4, 1);
+
+    for (i = 0; i < DOMAIN_PAGES; i++)
+        list[i] = i;
+    r.domid = (domid_t)dom;
+    set_xen_guest_handle(r.extent_start, list);
+    if (dom > 0 && hypercall(__HYPERVISOR_memory_op, XENMEM_populate_physmap, &r) != DOMAIN_PAGES)
+        bench_need("populate a domain", -1);
+    return dom;
+}
+
+BENCH(domain_32mib)
+{
+    long dom = 0;
+
+    if (!is_dom0())
+        return;
+    MEASURE_AFTER("create_32mib", 1, dom ? domain_destroy((domid_t)dom) : (void)0, dom = domain_with_pages());
+    bench_need("create", dom);
+    MEASURE_AFTER("destroy_32mib", 1, dom = dom ? dom : domain_with_pages(), domain_destroy((domid_t)dom); dom = 0);
 }

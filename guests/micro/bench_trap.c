@@ -67,6 +67,7 @@ BENCH(user)
 
     user_init();
     nothing = least_of(bench_user_nothing) - 1;     /* the nop */
+    BENCH_SAY(BENCH_FORGET);
     set_syscall(bench_syscall);
     least = least_of(bench_user_syscall);
     bench_print(FAMILY, "user_syscall", least - nothing, 1);

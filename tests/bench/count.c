@@ -6,7 +6,7 @@
  *
  * The guest says where a sample begins and ends, and that a row is complete, by instructions without effect (guests/bench_mark.h).
  * Of a row's samples, that with the fewest instructions is taken, as the guest takes that with the least time. FILE gets a line a
- * row: the numbers in the order of `enum count`. A line `boot N` before them tells how many instructions all CPUs executed from the
+ * row: the numbers in the order of `enum count`, nothing if it had no samples. A line `boot N` before them tells how many instructions all CPUs executed from the
  * first one at 1 to 16 MiB, where loaders put a kernel, to the first one of a guest's kernel.
  */
 
@@ -51,12 +51,13 @@ static uint64_t from, to, entered;
 static bool entered_known, guest_known;
 static FILE *out;
 
-static void forget(void)
+/* ---- What the guest says ---- */
+
+static void forget(unsigned int cpu, void *data)
 {
+    (void)cpu, (void)data;
     memset(least, 0xff, sizeof(least));
 }
-
-/* ---- What the guest says ---- */
 
 static void sample_begins(unsigned int cpu, void *data)
 {
@@ -78,16 +79,17 @@ static void row_ends(unsigned int cpu, void *data)
 {
     int i;
 
-    (void)cpu, (void)data;
-    for (i = 0; i < COUNTS; i++)
-        fprintf(out, "%lu%c", least[i], i == COUNTS - 1 ? '\n' : ' ');
-    forget();
+    for (i = 0; i < COUNTS && least[INSTRUCTIONS] != UINT64_MAX; i++)
+        fprintf(out, "%lu ", least[i]);
+    fputc('\n', out);
+    forget(cpu, data);
 }
 
 static void (*const marks[])(unsigned int, void *) = {
     [BENCH_SAMPLE_BEGINS] = sample_begins,
     [BENCH_SAMPLE_ENDS] = sample_ends,
     [BENCH_ROW_ENDS] = row_ends,
+    [BENCH_FORGET] = forget,
 };
 
 /* ---- What the system does ---- */
@@ -254,7 +256,7 @@ int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
             to = strtoull(argv[i] + 3, NULL, 16);
     if (!out)
         return 1;
-    forget();
+    forget(0, NULL);
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
     qemu_plugin_register_atexit_cb(id, at_exit, NULL);
     return 0;

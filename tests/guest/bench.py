@@ -1,104 +1,104 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""What operations cost a guest, in instructions: Krypton beside Debian's Xen, in the same machine and the same run.
+"""What operations cost on the bare machine, under Debian's Xen and under Krypton: the same QEMU, the same workload, one run.
 
-The micro guest (guests/micro, bench_*.c) runs as dom0 under QEMU's instruction counting, where the time stamp counter is
-the number of instructions executed, so each row is the same in every run. Such a count says nothing of caches, TLBs or
-of how long an instruction takes: the rows compare paths, not seconds.
+QEMU counts instructions, and the time stamp counter is that count, so each row is the same in every run. Such a count says nothing
+of caches, TLBs or of how long an instruction takes: the rows compare paths, not seconds (docs/measuring.md).
 """
 
 import argparse
 import csv
 import pathlib
-import re
+import statistics
 import sys
 
+import bench_runs
+import bench_table
 import micro
+from bench_runs import Row, SYSTEMS
 
-KRYPTON = micro.TOP / "build/release/krypton"
-XEN = micro.TOP / "build/images/xen"
 BASELINE = micro.TOP / "tests/bench/baseline.csv"
 GROWTH = 1.05       # a row may cost so much of its baseline
-LIMIT = 600         # seconds of wall time for one run
-
-# Ratios to Xen that we hold ourselves to, by row.
-TARGETS = [
-    (r"hypercall\.(null|vcpu_is_up|set_timer|singleshot_timer)", 0.6),
-    (r"event\.", 0.6),
-    (r"trap\.(ud|page_fault|user_).*", 0.5),
-    (r"trap\.(cpuid_prefixed|rdmsr|read_cr0|clts|port_in)", 0.4),
-    (r"mm\.(mmu_update_1|update_va_mapping.*)", 0.6),
-    (r"mm\.mmu_update_.*_each", 0.25),
-    (r"mm\.store_", 0.4),
-    (r"mm\.(un)?pin_", 0.25),
-    (r"grant\.(un)?map_1", 0.6),
-    (r"grant\.(un)?map_32_each", 0.3),
-    (r"memory\.", 0.3),
-]
 
 
-def run(hypervisor):
-    """{row: instructions} of one run."""
-    boot = micro.boot("bench=all", hypervisor, limit=LIMIT, vcpus=1, options="loglvl=error guest_loglvl=error",
-                      more=("-icount", "shift=0,sleep=off"))
-    text = "\n".join(boot.lines)
-    rows = {name: int(value) for name, value in re.findall(r"^bench (\w+\.\w+) (\d+)$", text, re.M)}
-    bad = re.findall(r"^bench failed.*$", text, re.M)
-    if bad or "bench end" not in text:
-        sys.exit(f"bench: the guest did not finish on {hypervisor}: {bad}\n{boot.tail()}")
-    return rows
+def write(results, unit, title, name):
+    """Prints the table, and leaves it in NAME.txt, NAME.csv and NAME.svg."""
+    lines = bench_table.lines_of(results)
+    table = bench_table.text(lines, unit)
+    print(table, end="")
+    name.with_suffix(".txt").write_text(table)
+    name.with_suffix(".svg").write_text(bench_table.svg(lines, title))
+    bench_table.write_csv(lines, name.with_suffix(".csv"))
+    print(f"bench: also in {name}.txt, .csv and .svg", file=sys.stderr)
 
 
-def target_of(row):
-    return next((ratio for pattern, ratio in TARGETS if re.match(pattern, row)), None)
+def everything(name):
+    """Every row of every system."""
+    results = {system: {} for system in SYSTEMS}
+    for system in SYSTEMS:
+        if system != "native":
+            results[system].update(bench_runs.micro_rows(system))
+            results[system].update(bench_runs.size_rows(system))
+        for family in bench_runs.MACRO:
+            results[system].update(bench_runs.macro_rows(system, family))
+    write(results, "instructions (sizes: KiB)", "Instructions: Krypton to Xen 4.17 (what both add to the bare machine, where there is one)", name)
 
 
-def compare(csv_path):
-    """The table of both hypervisors; also as a file. Gives our rows."""
-    print("bench: Debian's Xen, then Krypton; a few seconds each on an idle machine", file=sys.stderr)
-    theirs, ours = run(XEN), run(KRYPTON)
-    lines = [(row, theirs.get(row), cost, cost / theirs[row] if theirs.get(row) else None, target_of(row))
-             for row, cost in ours.items()]
-    print(f"{'instructions':<36} {'Xen':>10} {'Krypton':>10} {'ratio':>6} {'target':>6}")
-    for row, xen, cost, ratio, target in lines:
-        missed = " missed" if target and ratio and ratio > target else ""
-        print(f"{row:<36} {xen or '-':>10} {cost:>10} {f'{ratio:.2f}' if ratio else '-':>6} {target or '':>6}{missed}")
-    with csv_path.open("w", newline="") as f:
-        writer = csv.writer(f)
-        writer.writerow(["row", "xen", "krypton", "ratio", "target"])
-        writer.writerows(lines)
-    print(f"bench: {sum(bool(t) and r <= t for *_, r, t in lines if r)} of {sum(bool(t) for *_, t in lines)} targets met; "
-          f"the table is also in {csv_path}", file=sys.stderr)
-    return ours
+def wall(pairs, name):
+    """Medians of real time, in ticks of the host's time stamp counter: runs of the systems take turns, so that a load that comes and
+    goes is in all of them alike."""
+    runs = {system: [] for system in SYSTEMS}
+    for _ in range(pairs):
+        for system in SYSTEMS:
+            rows = {} if system == "native" else bench_runs.micro_rows(system, counted=False, icount=False)
+            rows.update(bench_runs.macro_rows(system, counted=False, icount=False))
+            runs[system].append({row: r for row, r in rows.items() if not row.startswith("size.")})
+    results = {system: {row: Row(round(statistics.median(run[row].cost for run in of)), {}) for row in of[0]} for system, of in runs.items()}
+    write(results, f"ticks, medians of {pairs} runs", "Time in the emulator: Krypton to Xen 4.17", name)
+    print(f"\n{'Krypton to Xen, run by run':<36} {'least':>7} {'median':>7} {'most':>7}")
+    for row in results["Krypton"]:
+        ratios = sorted(ours[row].cost / max(theirs[row].cost, 1) for ours, theirs in zip(runs["Krypton"], runs["Xen"]))
+        print(f"{row:<36} {ratios[0]:>7.2f} {statistics.median(ratios):>7.2f} {ratios[-1]:>7.2f}")
 
 
 def check():
     """No row costs noticeably more than its baseline."""
     known = {row: int(cost) for row, cost in csv.reader(BASELINE.open())}
-    ours = run(KRYPTON)
+    ours = {row: r.cost for row, r in bench_runs.micro_rows("Krypton", counted=False).items()}
     worse = [f"{row}: {known[row]} -> {cost}" for row, cost in ours.items() if cost > known.get(row, cost) * GROWTH]
     lost = sorted(set(known) - set(ours))
-    print(f"bench: {len(ours)} rows, {len(worse)} grew by more than {GROWTH - 1:.0%}, {len(lost)} are gone")
-    if worse or lost:
-        sys.exit("\n".join(["bench: mend it, or say why and write the new baseline (make bench-baseline):", *worse, *lost]))
+    new = sorted(set(ours) - set(known))
+    print(f"bench: {len(ours)} rows, {len(worse)} grew by more than {GROWTH - 1:.0%}, {len(lost)} are gone, {len(new)} have no baseline")
+    if worse or lost or new:
+        sys.exit("\n".join(["bench: mend it, or say why and write the new baseline (make bench-baseline):", *worse, *lost, *new]))
+
+
+def baseline():
+    with BASELINE.open("w", newline="") as f:
+        csv.writer(f).writerows(sorted((row, r.cost) for row, r in bench_runs.micro_rows("Krypton", counted=False).items()))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="Krypton alone, against tests/bench/baseline.csv")
+    parser.add_argument("--check", action="store_true", help="Krypton's operations alone, against tests/bench/baseline.csv")
     parser.add_argument("--baseline", action="store_true", help="writes that file anew")
-    parser.add_argument("--csv", type=pathlib.Path, default=micro.TOP / "build/bench.csv", help="where the table goes (%(default)s)")
+    parser.add_argument("--wall", type=int, metavar="PAIRS", help="real time instead of instructions: medians of so many paired runs")
+    parser.add_argument("--out", type=pathlib.Path, help="where the tables go, without suffix (build/bench/table, build/bench/wall)")
     options = parser.parse_args()
-    for path, how in ((micro.GUEST, "make micro"), (KRYPTON, "make release"), (XEN, "make images")):
-        if not path.exists() and not (path == XEN and (options.check or options.baseline)):
+    alone = options.check or options.baseline
+    for path, how in ((micro.GUEST, "make micro"), (bench_runs.KRYPTON, "make release"), (bench_runs.PROGRAM, "make macro"),
+                      (bench_runs.XEN, "make images"), (bench_runs.KERNEL, "make images"), (bench_runs.DRIVERS, "make images")):
+        if not path.exists() and not (alone and path not in (micro.GUEST, bench_runs.KRYPTON)):
             sys.exit(f"bench: no {path}: {how}")
+    bench_runs.OUT.mkdir(parents=True, exist_ok=True)
     if options.check:
         check()
     elif options.baseline:
-        with BASELINE.open("w", newline="") as f:
-            csv.writer(f).writerows(sorted(run(KRYPTON).items()))
+        baseline()
+    elif options.wall:
+        wall(options.wall, options.out or bench_runs.OUT / "wall")
     else:
-        compare(options.csv)
+        everything(options.out or bench_runs.OUT / "table")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where a row of bench_macro.py spends its instructions in the hypervisor, by function; see tests/bench/profile.c.
+"""Where a macro row of bench.py spends its instructions in the hypervisor, by function; see tests/bench/profile.c.
 
 Two runs, one with more samples of the row than the other: what the difference counts is the row's alone.
 """
@@ -11,10 +11,9 @@ import collections
 import subprocess
 import sys
 
-import bench_macro
+import bench_runs
 import micro
 
-PLUGIN = micro.TOP / "build/profile.so"
 SYMBOLS = micro.TOP / "build/release/krypton-syms"
 FEW = 20
 
@@ -28,17 +27,15 @@ def functions():
 
 def count(row, samples, end):
     """{block: instructions} of one run."""
-    out = PLUGIN.with_suffix(".txt")
+    out = bench_runs.OUT / "profile.txt"
     out.unlink(missing_ok=True)
-    kernel, append, initrd = bench_macro.boots()["Krypton"][1::2]
-    kernel_line, initrd_file = initrd.rsplit(",", 1)
-    machine = micro.qemu("-kernel", kernel, "-append", append, "-initrd", f"{kernel_line} row={row} samples={samples},{initrd_file}",
-                         "-icount", "shift=0,sleep=off", "-plugin", f"{PLUGIN},out={out},from=ffff820000200000,to={end:x}")
-    boot = micro.watch(machine, limit=bench_macro.LIMIT)
+    machine = [*bench_runs.macro_machine("Krypton", more=f"row={row} samples={samples}"),
+               "-plugin", f"{bench_runs.plugin('profile')},out={out},from=ffff820000200000,to={end:x}"]
+    boot = micro.watch(machine, limit=bench_runs.LIMIT)
     if not boot.says("^bench end"):
         sys.exit(f"profile: the program did not finish:\n{boot.tail()}")
     if not boot.says(rf"^bench macro\.{row} "):
-        sys.exit(f"profile: no row {row}: see tests/guest/bench_macro.py")
+        sys.exit(f"profile: no row {row}: see guests/macro")
     counts = collections.Counter()
     for line in out.read_text().split("\n")[:-1]:
         address, instructions = line.split()
@@ -48,12 +45,10 @@ def count(row, samples, end):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("row", help="of bench_macro.py, without macro.")
+    parser.add_argument("row", help="of bench.py, without macro.")
     parser.add_argument("--samples", type=int, default=200, help="how many the row is the mean of (%(default)s)")
     parser.add_argument("--top", type=int, default=40, help="functions to print (%(default)s)")
     options = parser.parse_args()
-    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o", PLUGIN,
-                    micro.TOP / "tests/bench/profile.c"], check=True)
     addresses, names = functions()
     many = count(options.row, FEW + options.samples, addresses[-1] + 1)
     many.subtract(count(options.row, FEW, addresses[-1] + 1))
