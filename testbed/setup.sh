@@ -11,6 +11,8 @@ PACKAGES=(
     # hosted tests: the runner, real encoders for the decompressors, static analysis
     libcmocka-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev xz-utils zstd lz4 bzip2
     cppcheck clang-tidy libclang-rt-14-dev libxenmisc4.17 spin
+    # what the benchmark measures
+    libtcc-dev libsqlite3-dev
     # images
     mmdebstrap cpio e2fsprogs kmod gzip busybox-static debian-archive-keyring ca-certificates
     xorriso grub-pc-bin grub-efi-amd64-bin grub-common mtools

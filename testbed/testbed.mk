@@ -2,8 +2,8 @@
 #   make run           everything, then a machine with one guest on this terminal
 #   make check         everything, then every test, then a page of figures
 #   make check-quick   unit tests and one boot
-#   make bench         what operations cost, beside Debian's Xen: of the hypervisor, then of a stock kernel in it
-#                      (make bench-check: the first alone, against tests/bench/baseline.csv)
+#   make bench         what operations cost, of the hypervisor and of a stock kernel in it, beside Debian's Xen and the bare machine
+#                      (make bench-check: Krypton's alone, against tests/bench/baseline.csv; bench-wall PAIRS=5: real time)
 #   make iso           build/krypton.iso, a GRUB CD (multiboot 2)
 # HV=FILE runs another hypervisor in the place of build/krypton; TESTS=... narrows the system tests.
 
@@ -14,7 +14,7 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
-.PHONY: setup images micro macro run iso check check-quick system two-hosts libvirt ganeti release bench bench-check bench-baseline hostile hostile-cases bochs cycles stream-faults frontends soak power-cut
+.PHONY: setup images micro macro run iso check check-quick system two-hosts libvirt ganeti release bench bench-check bench-baseline bench-wall hostile hostile-cases bochs cycles stream-faults frontends soak power-cut
 
 setup:
 	@testbed/setup.sh
@@ -36,7 +36,10 @@ release:
 
 bench: setup release micro macro images
 	@/usr/bin/python3 -B tests/guest/bench.py
-	@/usr/bin/python3 -B tests/guest/bench_macro.py
+
+PAIRS ?= 5
+bench-wall: setup release micro macro images
+	@/usr/bin/python3 -B tests/guest/bench.py --wall $(PAIRS)
 
 bench-check: release micro
 	@/usr/bin/python3 -B tests/guest/bench.py --check

@@ -80,7 +80,7 @@ static void row_ends(unsigned int cpu, void *data)
     int i;
 
     for (i = 0; i < COUNTS && least[INSTRUCTIONS] != UINT64_MAX; i++)
-        fprintf(out, "%lu ", least[i]);
+        fprintf(out, "%lu ", i == BYTES_COPIED ? least[i] / 2 : least[i]);      /* each was read and written */
     fputc('\n', out);
     forget(cpu, data);
 }
@@ -116,12 +116,12 @@ static void system_executed(unsigned int cpu, void *data)
     cpus[cpu].by_syscall = false;
 }
 
-static void stored(unsigned int cpu, meminfo info, uint64_t address, void *data)
+static void accessed(unsigned int cpu, meminfo info, uint64_t address, void *data)
 {
     const struct qemu_plugin_hwaddr *where;
 
     (void)cpu, (void)data;
-    if ((address & 0xfff) != (APIC_ICR & 0xfff))
+    if ((address & 0xfff) != (APIC_ICR & 0xfff) || !qemu_plugin_mem_is_store(info))
         return;
     where = qemu_plugin_get_hwaddr(info, address);
     if (where && qemu_plugin_hwaddr_is_io(where) && qemu_plugin_hwaddr_phys_addr(where) == APIC_ICR)
@@ -173,11 +173,11 @@ static void watch_system(struct qemu_plugin_insn *insn, const struct code *c)
     if (n != COUNTS)
         qemu_plugin_register_vcpu_insn_exec_inline(insn, INLINE_ADD_U64, &now[n], 1);
     else if (c->rep && (c->op[0] & 0xfe) == 0xa4)
-        qemu_plugin_register_vcpu_mem_inline(insn, MEMORY_WRITTEN, INLINE_ADD_U64, &now[BYTES_COPIED], bytes);
+        qemu_plugin_register_vcpu_mem_inline(insn, MEMORY_ACCESSED, INLINE_ADD_U64, &now[BYTES_COPIED], bytes);
     else if (c->rep && (c->op[0] & 0xfe) == 0xaa)
-        qemu_plugin_register_vcpu_mem_inline(insn, MEMORY_WRITTEN, INLINE_ADD_U64, &now[BYTES_CLEARED], bytes);
+        qemu_plugin_register_vcpu_mem_inline(insn, MEMORY_ACCESSED, INLINE_ADD_U64, &now[BYTES_CLEARED], bytes);
     else if (c->op[0] == 0x87 || c->op[0] == 0x89 || c->op[0] == 0xc7)      /* what stores 32 bits in a device's register */
-        qemu_plugin_register_vcpu_mem_cb(insn, stored, CALLBACK_NO_REGISTERS, MEMORY_WRITTEN, NULL);
+        qemu_plugin_register_vcpu_mem_cb(insn, accessed, CALLBACK_NO_REGISTERS, MEMORY_ACCESSED, NULL);
 }
 
 /* NOPL with a 32-bit displacement from rax that is one of ours. */

@@ -92,7 +92,8 @@ def macro_machine(system, family="macro", icount=True, more=""):
     cpus, vcpus, told = MACRO[family]
     initrd, disk = OUT / "initrd", OUT / "disk.img"
     OUT.mkdir(parents=True, exist_ok=True)
-    initrd.write_bytes(DRIVERS.read_bytes() + PROGRAM.read_bytes())     # the later /init is the one that stays
+    drivers = DRIVERS.read_bytes()
+    initrd.write_bytes(drivers + bytes(-len(drivers) % 4) + PROGRAM.read_bytes())       # the later /init is the one that stays
     if not disk.exists():
         subprocess.run(["mke2fs", "-q", "-t", "ext4", disk, "64M"], check=True)
     linux = f"{LINUX} {told} {more}"
