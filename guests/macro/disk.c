@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A file system on a disk: data that must be safe, and a data base on it. A disk answers when it likes, so these rows are what the
- * CPUs executed, not what time passed (tests/guest/bench_runs.py). The drivers come with dom0's initrd, in the order to load them.
+ * CPUs executed, not what time passed (tests/guest/bench_runs.py).
  */
 
 #define _GNU_SOURCE
@@ -9,10 +9,8 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static int file;
@@ -61,31 +59,6 @@ static void op_sql(void)
 
 /* ---- */
 
-static void load_modules(FILE *order)
-{
-    char name[80], path[96];
-    int fd;
-
-    while (fgets(name, sizeof(name), order)) {
-        name[strcspn(name, "\n")] = 0;
-        snprintf(path, sizeof(path), "/modules/%s", name);
-        fd = open(path, O_RDONLY);
-        need(fd >= 0 && syscall(SYS_finit_module, fd, "", 0) == 0, path);
-        close(fd);
-    }
-    fclose(order);
-}
-
-static void wait_for(const char *device)
-{
-    struct stat s;
-    int i;
-
-    for (i = 0; stat(device, &s) && i < 1000; i++)
-        usleep(10000);
-    need(i < 1000, device);
-}
-
 static const struct row rows[] = {
     { "file_sync", op_file_sync, NULL, 40 },
     { "sql", op_sql, sql_empty, 12 },
@@ -94,11 +67,8 @@ static const struct row rows[] = {
 
 const struct row *disk_rows(void)
 {
-    FILE *order = fopen("/modules/order", "r");
-
-    if (!order)
+    if (!load_drivers())
         return NULL;
-    load_modules(order);
     wait_for("/dev/vda");
     mkdir("/disk", 0755);
     need(mount("/dev/vda", "/disk", "ext4", 0, NULL) == 0, "mount");

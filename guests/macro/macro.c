@@ -3,8 +3,8 @@
  * What a stock Linux kernel's own operations cost its programs: the only program of an initrd, so that nothing else runs.
  *
  * Under QEMU's instruction counting the time stamp counter is the number of instructions executed. A row is the least of
- * many samples, which leaves out those that a timer fell into. Prints `bench macro.ROW COST` for each and `bench end`,
- * and resets the machine. The same file runs natively and as dom0 of a hypervisor; see tests/guest/bench_runs.py.
+ * many samples, which leaves out those that a timer fell into. Prints `bench macro.ROW COST` (io.ROW: see io.c) for each and
+ * `bench end`, and resets the machine. The same file runs natively and as dom0 of a hypervisor; see tests/guest/bench_runs.py.
  * On the kernel's command line (which becomes the environment): row=ROW for one alone, samples=N for that many of it.
  */
 
@@ -59,8 +59,9 @@ static void op_nothing(void)
 {
 }
 
-static void measure(const struct row *r, const char *only, const char *samples)
+static void measure(const char *family, const struct row *r)
 {
+    const char *only = getenv("row"), *samples = getenv("samples");
     uint64_t nothing = least(op_nothing, NULL, 200), cost;
 
     BENCH_SAY(BENCH_FORGET);
@@ -69,7 +70,7 @@ static void measure(const struct row *r, const char *only, const char *samples)
             continue;
         cost = least(r->op, r->before, samples ? (unsigned int)atoi(samples) : r->samples);
         BENCH_SAY(BENCH_ROW_ENDS);
-        printf("bench macro.%s %lu\n", r->name, cost - nothing);
+        printf("bench %s.%s %lu\n", family, r->name, cost - nothing);
     }
 }
 
@@ -90,7 +91,6 @@ static void set_up(void)
 int main(int count, char **arguments)
 {
     const struct row *(*const parts[])(void) = { kernel_rows, compute_rows, disk_rows, several_rows };
-    const char *only = getenv("row"), *samples = getenv("samples");
     size_t i;
 
     if (count > 1 && !strcmp(arguments[1], "exit"))
@@ -98,8 +98,11 @@ int main(int count, char **arguments)
     if (count > 2 && !strcmp(arguments[1], "compile"))
         return compile(arguments[2]);
     set_up();
-    for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        measure(parts[i](), only, samples);
+    if (getenv("iodisk"))
+        measure("io", io_rows());
+    else
+        for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+            measure("macro", parts[i]());
     printf("bench end\n");
     reboot(RB_AUTOBOOT);
     return 1;

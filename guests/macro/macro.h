@@ -23,6 +23,7 @@ const struct row *kernel_rows(void);
 const struct row *compute_rows(void);
 const struct row *disk_rows(void);
 const struct row *several_rows(void);
+const struct row *io_rows(void);
 
 extern unsigned char source[BIG], target[2 * BIG];      /* as compressible as text; scratch */
 
@@ -30,7 +31,10 @@ extern unsigned char source[BIG], target[2 * BIG];      /* as compressible as te
 void need(int ok, const char *what);
 /* `/init compile N` does this: /source/N.c to /object/N.o. Gives the exit status. */
 int compile(const char *number);
-
+/* Of drivers.c: gives 0 when the initrd has none. */
+int load_drivers(void);
+/* Until there is such a file. */
+void wait_for(const char *device);
 /* Of kernel.c: the partner answers each byte of op_ping_pong(); a new one takes the place of the last. */
 pid_t begin_partner(void);
 void op_ping_pong(void);

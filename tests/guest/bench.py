@@ -12,6 +12,7 @@ import pathlib
 import statistics
 import sys
 
+import bench_io
 import bench_runs
 import bench_table
 import micro
@@ -41,6 +42,7 @@ def everything(name):
             results[system].update(bench_runs.size_rows(system))
         for family in bench_runs.MACRO:
             results[system].update(bench_runs.macro_rows(system, family))
+        results[system].update(bench_io.io_rows(system))
     write(results, "instructions (sizes: KiB)", "Instructions: Krypton to Xen 4.17 (what both add to the bare machine, where there is one)", name)
 
 

@@ -25,6 +25,8 @@ HYPERVISOR = {"Xen": XEN, "Krypton": KRYPTON}
 ICOUNT = ("-icount", "shift=0,sleep=off")
 DOM0 = "console=com1 com1=115200,8n1 loglvl=error guest_loglvl=error"
 LINUX = "quiet loglevel=3 random.trust_cpu=on"
+# Between CPUs that take turns, calibrating takes minutes: so many loops are a tick of 4 ms, at an instruction each ns.
+CALIBRATED = "lpj=4000000 tsc=reliable"
 LIMIT = 1800        # seconds of wall time for one run, on however busy a machine
 
 # In the order of count.c.
@@ -34,7 +36,7 @@ COUNTS = ("instructions", "hypercalls", "system calls", "traps", "CR3 loads", "C
 CODE = {"native": "from=ffff800000000000,to=ffffffffffffffff", "Xen": "from=ffff800000000000,to=ffff880000000000",
         "Krypton": "from=ffff800000000000,to=ffff880000000000"}
 # A disk answers when the host likes: what passes until then is no cost, what is executed is.
-EXECUTED = ("macro.file_sync", "macro.sql")
+EXECUTED = ("macro.file_sync", "macro.sql", "io.")
 
 # name of a family of rows: CPUs of the machine, of the kernel, what the kernel is told
 MACRO = {"macro": (1, 1, ""), "macro2": (2, 2, ""), "macro4": (4, 4, ""), "crowded4": (1, 4, "crowded=1")}
@@ -54,37 +56,49 @@ def plugin(name):
     return library
 
 
-def run(system, what, machine, counted):
-    """{row: Row} of one boot, and boot.entry_to_dom0 if `counted`. machine: QEMU's command line."""
-    print(f"bench: {system}, {what}", file=sys.stderr)
-    log = OUT / f"counts-{system}-{what}.txt"
-    log.unlink(missing_ok=True)
-    if counted:
-        machine = [*machine, "-plugin", f"{plugin('count')},out={log},{CODE[system]}"]
-    boot = micro.watch(machine, limit=LIMIT)
-    costs = [(name, int(cost)) for name, cost in re.findall(r"^bench (\w+\.\w+) (\d+)$", "\n".join(boot.lines), re.M)]
-    if not boot.says("^bench end") or boot.says("^bench failed"):
-        sys.exit(f"bench: no end ({system}, {what}):\n{boot.tail()}")
-    if not counted:
+def plugin_options(system, counts):
+    """QEMU's options for a run whose counts go to that file."""
+    counts.unlink(missing_ok=True)
+    return ["-plugin", f"{plugin('count')},out={counts},{CODE[system]}"]
+
+
+def joined(drivers, program):
+    """Two initrds as one: the later /init is the one that stays."""
+    first = drivers.read_bytes()
+    return first + bytes(-len(first) % 4) + program.read_bytes()
+
+
+def rows_of(text, counts, what):
+    """{row: Row} of what a boot printed. counts: the plugin's file, or None."""
+    costs = [(name, int(cost)) for name, cost in re.findall(r"^bench (\w+\.\w+) (\d+)\r*$", text, re.M)]
+    if not re.search(r"^bench end", text, re.M) or "bench failed" in text:
+        sys.exit(f"bench: no end ({what}):\n{text[-3000:]}")
+    if not counts:
         return {name: Row(cost, {}) for name, cost in costs}
-    entered, *lines = log.read_text().splitlines()
+    _, *lines = counts.read_text().splitlines()
     if len(lines) < len(costs):
-        sys.exit(f"bench: {len(costs)} rows and the counts of {len(lines)} ({system}, {what})")
-    rows = {"boot.entry_to_dom0": Row(int(entered.split()[1]), {})}
+        sys.exit(f"bench: {len(costs)} rows and the counts of {len(lines)} ({what})")
+    rows = {}
     for (name, cost), line in zip(costs, lines):
-        counts = dict(zip(COUNTS, map(int, line.split())))
-        executed = counts.pop("instructions", None)
-        rows[name] = Row(executed if name in EXECUTED else cost, counts)
+        numbers = dict(zip(COUNTS, map(int, line.split())))
+        executed = numbers.pop("instructions", None)
+        rows[name] = Row(executed if name.startswith(EXECUTED) else cost, numbers)
     return rows
+
+
+def run(system, what, machine, counted):
+    """{row: Row} of a machine, which is QEMU's command line, from power on to its end."""
+    print(f"bench: {system}, {what}", file=sys.stderr)
+    counts = OUT / f"counts-{system}-{what}.txt" if counted else None
+    boot = micro.watch([*machine, *(plugin_options(system, counts) if counted else ())], limit=LIMIT)
+    return rows_of("\n".join(boot.lines), counts, f"{system}, {what}")
 
 
 def micro_rows(system, counted=True, icount=True):
     """What operations cost our own guest, as the only domain."""
     machine = micro.qemu("-kernel", str(HYPERVISOR[system]), "-append", f"{DOM0} dom0_mem=64M,max:64M dom0_max_vcpus=1",
                          "-initrd", f"{micro.GUEST} bench=all", *(ICOUNT if icount else ()))
-    rows = run(system, "operations", machine, counted)
-    rows.pop("boot.entry_to_dom0", None)
-    return rows
+    return run(system, "operations", machine, counted)
 
 
 def macro_machine(system, family="macro", icount=True, more=""):
@@ -92,11 +106,10 @@ def macro_machine(system, family="macro", icount=True, more=""):
     cpus, vcpus, told = MACRO[family]
     initrd, disk = OUT / "initrd", OUT / "disk.img"
     OUT.mkdir(parents=True, exist_ok=True)
-    drivers = DRIVERS.read_bytes()
-    initrd.write_bytes(drivers + bytes(-len(drivers) % 4) + PROGRAM.read_bytes())       # the later /init is the one that stays
+    initrd.write_bytes(joined(DRIVERS, PROGRAM))
     if not disk.exists():
         subprocess.run(["mke2fs", "-q", "-t", "ext4", disk, "64M"], check=True)
-    linux = f"{LINUX} {told} {more}"
+    linux = f"{LINUX} {CALIBRATED if icount else ''} {told} {more}"
     boot = (("-kernel", str(KERNEL), "-append", f"console=ttyS0 {linux}", "-initrd", str(initrd)) if system == "native" else
             ("-kernel", str(HYPERVISOR[system]), "-append", f"{DOM0} dom0_mem=384M,max:384M dom0_max_vcpus={vcpus}",
              "-initrd", f"{KERNEL} console=hvc0 {linux},{initrd}"))
@@ -106,12 +119,21 @@ def macro_machine(system, family="macro", icount=True, more=""):
 def macro_rows(system, family="macro", counted=True, icount=True):
     """What a stock kernel's operations cost its programs."""
     rows = run(system, family, macro_machine(system, family, icount), counted)
-    rows.pop("boot.entry_to_dom0", None)
     return {name.replace("macro.", family + "."): row for name, row in rows.items()}
 
 
 def size_rows(system):
-    """Of 4 GiB and two CPUs: the way to dom0's first instruction, and what is kept, in KiB (guests/micro/bench_size.c)."""
-    machine = micro.qemu("-kernel", str(HYPERVISOR[system]), "-append", f"{DOM0} dom0_mem=384M,max:384M dom0_max_vcpus=1",
-                         "-initrd", f"{micro.GUEST} bench=size", *ICOUNT, cpus=2, memory=4096)
-    return {**run(system, "size", machine, True), "size.image_kib": Row(HYPERVISOR[system].stat().st_size // 1024, {})}
+    """Of 4 GiB and two CPUs: the way to the first instruction of our guest and of Debian's kernel, and memory that no guest gets, in
+    KiB (guests/micro/bench_size.c)."""
+    def machine(module):
+        return micro.qemu("-kernel", str(HYPERVISOR[system]), "-append", f"{DOM0} dom0_mem=384M,max:384M dom0_max_vcpus=1",
+                          "-initrd", module, *ICOUNT, cpus=2, memory=4096)
+    rows = run(system, "size", machine(f"{micro.GUEST} bench=size"), True)
+    rows["size.image_kib"] = Row(HYPERVISOR[system].stat().st_size // 1024, {})
+    rows["boot.entry_to_dom0"] = Row(boot_of(system, "size"), {})
+    return rows
+
+
+def boot_of(system, what):
+    """Instructions of all CPUs from the loader's jump to dom0's first one, in a run that was counted."""
+    return int((OUT / f"counts-{system}-{what}.txt").read_text().split("\n")[0].split()[1])
