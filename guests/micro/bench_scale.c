@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What should not grow with the number of domains: the same operations beside 0, 16 and 64 others, which are idle. */
+
+#include "bench.h"
+
+#include "domctl.h"
+
+#include <xen/sched.h>
+
+#define MOST 64
+
+static const struct step {
+    unsigned int others;
+    const char *create, *destroy, *timer, *send, *yield;
+} steps[] = {
+    { 0, "create_at_0", "destroy_at_0", "set_timer_at_0", "send_at_0", "yield_at_0" },
+    { 16, "create_at_16", "destroy_at_16", "set_timer_at_16", "send_at_16", "yield_at_16" },
+    { MOST, "create_at_64", "destroy_at_64", "set_timer_at_64", "send_at_64", "yield_at_64" },
+};
+
+static void measure(const struct step *s, struct evtchn_send *send)
+{
+    uint64_t timeout = now() + 3600000000000UL;
+    long dom = 0;
+
+    MEASURE(s->timer, 1, hypercall(__HYPERVISOR_set_timer_op, timeout));
+    hypercall(__HYPERVISOR_set_timer_op, 0UL);
+    MEASURE_AFTER(s->send, 1, port_clear(send->port), evtchn(EVTCHNOP_send, send));
+    MEASURE(s->yield, 1, hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0));
+    MEASURE_AFTER(s->create, 1, dom ? domain_destroy((domid_t)dom) : (void)0, dom = domain_create(4096, 1));
+    bench_need("create", dom);
+    MEASURE_AFTER(s->destroy, 1, dom = dom ? dom : domain_create(4096, 1), domain_destroy((domid_t)dom); dom = 0);
+}
+
+BENCH(domains)
+{
+    static long others[MOST];
+    struct evtchn_send send = { .port = (evtchn_port_t)port_bind_ipi(0) };
+    unsigned int have = 0, i;
+
+    if (!is_dom0())
+        return;
+    port_mask(send.port);
+    for (i = 0; i < ARRAY_SIZE(steps); i++) {
+        for (; have < steps[i].others; have++) {
+            others[have] = domain_create(4096, 1);
+            bench_need("another domain", others[have]);
+        }
+        measure(&steps[i], &send);
+    }
+    while (have)
+        domain_destroy((domid_t)others[--have]);
+    port_close(send.port);
+}
