@@ -42,6 +42,8 @@ def everything(name):
             results[system].update(bench_runs.size_rows(system))
         for family in bench_runs.MACRO:
             results[system].update(bench_runs.macro_rows(system, family))
+            if system != "native" and family == "macro2":
+                results[system]["boot.entry_to_linux"] = Row(bench_runs.boot_of(system, family), {})
         results[system].update(bench_io.io_rows(system))
     write(results, "instructions (sizes: KiB)", "Instructions: Krypton to Xen 4.17 (what both add to the bare machine, where there is one)", name)
 

@@ -123,12 +123,10 @@ def macro_rows(system, family="macro", counted=True, icount=True):
 
 
 def size_rows(system):
-    """Of 4 GiB and two CPUs: the way to the first instruction of our guest and of Debian's kernel, and memory that no guest gets, in
-    KiB (guests/micro/bench_size.c)."""
-    def machine(module):
-        return micro.qemu("-kernel", str(HYPERVISOR[system]), "-append", f"{DOM0} dom0_mem=384M,max:384M dom0_max_vcpus=1",
-                          "-initrd", module, *ICOUNT, cpus=2, memory=4096)
-    rows = run(system, "size", machine(f"{micro.GUEST} bench=size"), True)
+    """Of 4 GiB and two CPUs: the way to dom0's first instruction, and memory that no guest gets, in KiB (guests/micro/bench_size.c)."""
+    machine = micro.qemu("-kernel", str(HYPERVISOR[system]), "-append", f"{DOM0} dom0_mem=384M,max:384M dom0_max_vcpus=1",
+                         "-initrd", f"{micro.GUEST} bench=size", *ICOUNT, cpus=2, memory=4096)
+    rows = run(system, "size", machine, True)
     rows["size.image_kib"] = Row(HYPERVISOR[system].stat().st_size // 1024, {})
     rows["boot.entry_to_dom0"] = Row(boot_of(system, "size"), {})
     return rows

@@ -22,7 +22,7 @@ TO_XEN = [
     (r"grant\.(un)?map_1", 0.6),
     (r"grant\.(un)?map_32_each", 0.3),
     (r"memory\..*", 0.3),
-    (r"boot\.entry_to_dom0", 0.3),
+    (r"boot\..*", 0.3),
     (r"size\.(kept|idle_domain)_kib", 0.5),
 ]
 LOOPS = r"\w+\.(integers|hash|copy)"    # without the kernel: compared with the bare machine
