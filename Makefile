@@ -47,7 +47,7 @@ $(OUT)/image/%.S.o: %.S $(OUT)/image/offsets.h Makefile
 	@$(CC) $(IMAGE_CFLAGS) -I$(OUT)/image -c -o $@ $<
 
 # Structure offsets for assembly, taken from the C compiler's own output.
-$(OUT)/image/offsets.h: x86/offsets.c $(wildcard core/*.h x86/*.h x86/model/*.h)
+$(OUT)/image/offsets.h: x86/offsets.c $(wildcard core/*.h x86/*.h x86/model/*.h) abi/hypercall.h
 	@mkdir -p $(@D)
 	@$(CC) $(filter-out -MMD -MP,$(IMAGE_CFLAGS)) -S -o $(@:.h=.s) $<
 	@sed -n 's/.*@@\([A-Za-z0-9_]*\) [$$]*\(-*[0-9]*\)@@.*/#define \1 \2/p' $(@:.h=.s) > $@.new

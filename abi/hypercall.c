@@ -7,36 +7,28 @@
 #include "core/trace_hypercall.h"
 #include "lib/string.h"
 
-struct row {
-    const char *name;
-    uint8_t args;  /* how many registers it reads */
-    uint8_t needs; /* enum privilege */
-    uint64_t head; /* as it is recorded: core/trace.h */
-    long (*run)(struct hypercall *hc);
-};
-
 #define HYPERCALL(nr, name, args, needs, run) \
-    [nr] = { name, args, needs, TRACE_HYPERCALL(nr, args), run },
-static const struct row table[] = {
+    [nr] = { name, args, needs, (needs) == PRIV_NONE, TRACE_HYPERCALL(nr, args), run },
+const struct hypercall_row hypercall_table[HYPERCALLS] = {
 #include "abi/table.def"
 };
 #undef HYPERCALL
 
-_Static_assert(ARRAY_SIZE(table) <= PERF_HYPERCALL_MAX, "each is counted");
+_Static_assert(HYPERCALLS <= PERF_HYPERCALL_MAX, "each is counted");
 
 #define SYSCALL_BYTES 2 /* length of the instruction that brought us here */
 
 /* Runs hc, counts, traces; `event` is its kind for the recorder. */
 static inline __attribute__((always_inline)) long run(struct hypercall *hc, uint32_t event)
 {
-    size_t nr = clamp_index(hc->nr, ARRAY_SIZE(table));
-    const struct row *r = &table[nr];
+    size_t nr = clamp_index(hc->nr, HYPERCALLS);
+    const struct hypercall_row *r = &hypercall_table[nr];
     struct pcpu *c = this_pcpu();
     struct trace_cpu *t = c->trace;
     struct trace_mark mark;
     long rc;
 
-    if (unlikely(hc->nr >= ARRAY_SIZE(table) || !r->run))
+    if (unlikely(hc->nr >= HYPERCALLS || !r->run))
         return -ENOSYS;
     if (unlikely(!domain_may(hc->d, r->needs)))
         return refuse(hc->v, -EPERM, "%s: not privileged", r->name);
@@ -91,6 +83,20 @@ long subop_run(struct hypercall *hc, const struct subop *rows, unsigned n, uint6
     return guest_write(arg, local, r->size) ? -EFAULT : rc;
 }
 
+/* The guest executes its syscall again, after interrupts and other vCPUs had their turn. */
+void hypercall_again(const struct hypercall *hc)
+{
+    struct cpu_regs *r = hc->v->regs;
+
+    perf_count(PERF_CONTINUED);
+    r->rip -= SYSCALL_BYTES;
+    r->rdi = hc->arg[0];
+    r->rsi = hc->arg[1];
+    r->rdx = hc->arg[2];
+    r->r10 = hc->arg[3];
+    r->r8 = hc->arg[4];
+}
+
 void hypercall_entry(struct vcpu *v)
 {
     struct cpu_regs *r = v->regs;
@@ -111,18 +117,10 @@ void hypercall_entry(struct vcpu *v)
 
     if (unlikely(hc.no_result))
         return;
-    if (likely(rc != -ERESTART)) {
+    if (likely(rc != -ERESTART))
         r->rax = (uint64_t)rc;
-        return;
-    }
-    perf_count(PERF_CONTINUED);
-    /* The guest executes its syscall again, after interrupts and other vCPUs had their turn. */
-    r->rip -= SYSCALL_BYTES;
-    r->rdi = hc.arg[0];
-    r->rsi = hc.arg[1];
-    r->rdx = hc.arg[2];
-    r->r10 = hc.arg[3];
-    r->r8 = hc.arg[4];
+    else
+        hypercall_again(&hc);
 }
 
 /*

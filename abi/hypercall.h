@@ -57,8 +57,24 @@ long subop_run(struct hypercall *hc, const struct subop *rows, unsigned n, uint6
 #include "abi/table.def"
 #undef HYPERCALL
 
-/* One hypercall of the current vCPU: registers in, registers out, continuation included. Called by the machine. */
+/* A row of the table, by number; x86/short.S reads it. `run` NULL: there is no such hypercall. */
+struct hypercall_row {
+    const char *name;
+    uint8_t args;  /* how many registers it reads */
+    uint8_t needs; /* enum privilege */
+    bool plain;    /* there is one, and anyone may */
+    uint64_t head; /* as it is recorded: core/trace.h */
+    long (*run)(struct hypercall *hc);
+};
+#define HYPERCALLS (__HYPERVISOR_arch_0 + 1u)
+extern const struct hypercall_row hypercall_table[HYPERCALLS];
+
+/*
+ * One hypercall of the current vCPU: registers in, registers out, continuation included. Called by the machine. hypercall_again:
+ * only the end of it, for one whose handler said -ERESTART.
+ */
 void hypercall_entry(struct vcpu *v);
+void hypercall_again(const struct hypercall *hc);
 /* The inside of it, for tests: runs hc, counts, traces. */
 long hypercall_run(struct hypercall *hc);
 

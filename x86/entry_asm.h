@@ -29,16 +29,25 @@
         .endr
 .endm
 
-/* Then the others; all are zeroed behind us. Leaves rdi = the frame. */
-.macro SAVE_OTHERS
+/* Then the others, whose values are still the guest's. */
+.macro PUSH_OTHERS
         cld
         SMAP_SITE 0
         .irp r, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
         push    %\r
         .endr
-        .irp r, eax, ebx, ecx, edx, esi, ebp, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
+.endm
+
+.macro ZERO registers:vararg
+        .irp r, \registers
         xor     %\r, %\r
         .endr
+.endm
+
+/* All are zeroed behind us. Leaves rdi = the frame. */
+.macro SAVE_OTHERS
+        PUSH_OTHERS
+        ZERO    eax, ebx, ecx, edx, esi, ebp, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
         mov     %rsp, %rdi
 .endm
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Compiled, never linked: the offsets that assembly uses. The Makefile makes offsets.h of the marked lines. */
 #include "x86/layout.h"
+#include "abi/hypercall.h"
 #include "core/bounce.h"
 #include "core/budget.h"
 #include "core/domain.h"
@@ -18,9 +19,12 @@
 static inline __attribute__((always_inline)) void short_cpu(void)
 {
     OFFSET(REGS_r8, struct cpu_regs, r8);
+    OFFSET(REGS_r10, struct cpu_regs, r10);
     OFFSET(REGS_rax, struct cpu_regs, rax);
     OFFSET(REGS_rcx, struct cpu_regs, rcx);
     OFFSET(REGS_rdx, struct cpu_regs, rdx);
+    OFFSET(REGS_rsi, struct cpu_regs, rsi);
+    OFFSET(REGS_rdi, struct cpu_regs, rdi);
     OFFSET(REGS_rflags, struct cpu_regs, rflags);
     OFFSET(REGS_rsp, struct cpu_regs, rsp);
     OFFSET(REGS_ss, struct cpu_regs, ss);
@@ -28,7 +32,7 @@ static inline __attribute__((always_inline)) void short_cpu(void)
     OFFSET(PCPU_current, struct pcpu, current);
     OFFSET(PCPU_work, struct pcpu, work);
     OFFSET(PCPU_budget, struct pcpu, budget);
-    OFFSET(PCPU_own_faults, struct pcpu, own_faults);
+    _Static_assert(offsetof(struct pcpu, own_faults) == offsetof(struct pcpu, budget) + 4, "x86/short.S sets both at once");
     OFFSET(PCPU_locks_held, struct pcpu, locks_held);
     DEFINE(BUDGET_UNITS, BUDGET_UNITS);
     OFFSET(PCPU_trace, struct pcpu, trace);
@@ -100,6 +104,21 @@ static inline __attribute__((always_inline)) void short_record(void)
     DEFINE(RECORD_PAGE_FAULT, TRC_PV_PAGE_FAULT | TRC_64_FLAG | 5 << TRACE_EXTRA_SHIFT);
     DEFINE(RECORD_TRAP, TRC_PV_TRAP | TRC_64_FLAG | 3 << TRACE_EXTRA_SHIFT);
     DEFINE(RECORD_HYPERCALL, TRC_PV_HYPERCALL_V2 | 1 << TRACE_EXTRA_SHIFT);
+    DEFINE(RECORD_HYPERCALL_KIND, TRC_PV_HYPERCALL_V2);
+}
+
+static inline __attribute__((always_inline)) void short_hypercall(void)
+{
+    DEFINE(HYPERCALLS, HYPERCALLS);
+    _Static_assert(sizeof(struct hypercall_row) == 32, "x86/short.S shifts by 5");
+    OFFSET(ROW_plain, struct hypercall_row, plain);
+    OFFSET(ROW_head, struct hypercall_row, head);
+    OFFSET(ROW_run, struct hypercall_row, run);
+    /* It is made by pushing word after word, the last first. */
+    _Static_assert(sizeof(struct hypercall) == 72 && offsetof(struct hypercall, v) == 0 && offsetof(struct hypercall, d) == 8 &&
+                   offsetof(struct hypercall, nr) == 16 && offsetof(struct hypercall, arg) == 24, "x86/short.S pushes it");
+    OFFSET(CALL_no_result, struct hypercall, no_result);
+    DEFINE(ERESTART, ERESTART);
 }
 
 static inline __attribute__((always_inline)) void short_iret(void)
@@ -161,6 +180,7 @@ void offsets(void)
     short_cpu();
     short_vcpu();
     short_record();
+    short_hypercall();
     short_iret();
     short_constants();
 }

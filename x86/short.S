@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The short ways: what a guest does most often goes through the hypervisor here, without C; and so does the way out from C.
+ * The short ways: what a guest does most often goes through the hypervisor here, with little C or none; and so does the way out
+ * from C.
  *
  *   a system call of its user mode, to its kernel      core/bounce.c: bounce_syscall()
  *   #PF and #UD, to its kernel                         core/guest_trap.c, bounce_trap()
  *   HYPERVISOR_iret, back from it                      bounce_iret()
+ *   any other hypercall, as far as its handler in C    abi/hypercall.c: hypercall_entry()
  *   an event, to the kernel                            bounce_pending()
  *   CPUID with the forced-emulation prefix             core/privop.c: privop_forced_cpuid()
  *
@@ -38,16 +40,21 @@
         jnz     \others
 .endm
 
-/* Nobody logs the pages that are written, nor listens to the recorder. Leaves rdx = the domain. */
+/* Nobody listens to the recorder, which is there. Leaves it in `trace`. */
+.macro NO_LISTENER trace, others
+        mov     PCPU_trace(%rdi), \trace
+        test    \trace, \trace
+        jz      \others
+        cmpl    $0, TRACE_wanted(\trace)
+        jne     \others
+.endm
+
+/* Nor does anyone log the pages that are written. Leaves rdx = the domain. */
 .macro NO_WATCHERS others
         mov     VCPU_domain(%rsi), %rdx
         cmpq    $0, DOMAIN_dirty(%rdx)
         jne     \others
-        mov     PCPU_trace(%rdi), %rax
-        test    %rax, %rax
-        jz      \others
-        cmpl    $0, TRACE_wanted(%rax)
-        jne     \others
+        NO_LISTENER %rax, \others
 .endm
 
 /* None waits, or the guest has them masked. */
@@ -60,9 +67,8 @@
 9:
 .endm
 
-/* Begins a record of the flight recorder, as trace() does: rcx = the record, whose words are still to be written. */
-.macro RECORD event
-        mov     PCPU_trace(%rdi), %rdx
+/* Begins a record of the flight recorder, as trace() does, but for event and words: rdx = this CPU's trace, gives rcx = the record. */
+.macro RECORD_FRAME
         mov     TRACE_next(%rdx), %ecx
         incl    TRACE_next(%rdx)
         and     $(TRACE_RECORDS_EACH - 1), %ecx
@@ -71,12 +77,18 @@
         rdtsc
         mov     %eax, (%rcx)
         mov     %edx, 4(%rcx)
-        movl    $\event, RECORD_event(%rcx)
         mov     VCPU_who(%rsi), %eax
         mov     %eax, RECORD_who(%rcx)
         mov     SLOT(REGS_rip), %rax
         mov     %rax, RECORD_rip(%rcx)
         movq    $RECORD_NO_RESULT, RECORD_result(%rcx)
+.endm
+
+/* With the event; the words are still to be written. */
+.macro RECORD event
+        mov     PCPU_trace(%rdi), %rdx
+        RECORD_FRAME
+        movl    $\event, RECORD_event(%rcx)
 .endm
 
 /* machine_set_mode(): GS base and root, which is none of the hypervisor's own while there is no exit root and no log. */
@@ -213,11 +225,8 @@ syscall_undo:                           /* what it says about the kernel's stack
         call    syscall_from_guest
         jmp     return_to_guest
 
-hypercall:
-        cmp     $HYPERCALL_IRET, %rax
-        jne     hypercall_others
-
-        /* iret: the guest's words, each read once. The frame may be filled at once: the long way would fill it again. */
+/* The guest's words, each read once. The frame may be filled at once: the long way would fill it again. */
+hypercall_iret:
         NO_WORK syscall_others
         NO_WATCHERS syscall_others
         mov     SLOT(REGS_rsp), %r8
@@ -427,10 +436,70 @@ pf_kernel:
         jz      trap_others
         PAGE_FAULT 0
 
+/* ---- Hypercalls whose handlers are C ---- */
+
+/*
+ * rax = the number. Its row of the table, counted and recorded; then struct hypercall on the stack. What is the guest's in the
+ * registers is gone when the handler is called.
+ */
+        .align  16
+hypercall:
+        cmp     $HYPERCALL_IRET, %rax
+        je      hypercall_iret
+        cmp     $HYPERCALLS, %rax
+        jae     hypercall_others
+        sbb     %rcx, %rcx                      /* clamp_index() */
+        and     %rcx, %rax
+        mov     %eax, %ecx
+        shl     $5, %ecx
+        lea     hypercall_table(%rip), %r8
+        add     %rcx, %r8
+        cmpb    $0, ROW_plain(%r8)
+        je      hypercall_others
+        NO_LISTENER %rdx, hypercall_others
+        incl    PCPU_perf + 4 * PERF_HYPERCALLS(%rdi, %rax, 4)
+        RECORD_FRAME
+        mov     SLOT(REGS_rdi), %rax
+        mov     %rax, RECORD_word + 4(%rcx)
+        mov     SLOT(REGS_rsi), %rax
+        mov     %rax, RECORD_word + 12(%rcx)
+        mov     SLOT(REGS_rdx), %rax
+        mov     %rax, RECORD_word + 20(%rcx)
+        mov     ROW_head(%r8), %rax
+        or      $RECORD_HYPERCALL_KIND, %rax
+        mov     %rax, RECORD_event(%rcx)        /* and the first word */
+        PUSH_OTHERS
+        ZERO    r9d, r10d, r11d, ebp, r15d
+        mov     %rsp, %rbx                      /* these four stay: the frame, */
+        mov     %rcx, %r12                      /* the record, */
+        mov     PCPU_trace(%rdi), %r13
+        mov     TRACE_next(%r13), %r14d         /* and how many there were with it */
+        pushq   $0
+        pushq   REGS_r8(%rbx)
+        pushq   REGS_r10(%rbx)
+        pushq   REGS_rdx(%rbx)
+        pushq   REGS_rsi(%rbx)
+        pushq   REGS_rdi(%rbx)
+        pushq   REGS_rax(%rbx)
+        pushq   VCPU_domain(%rsi)
+        push    %rsi
+        mov     %rsp, %rdi
+        call    *ROW_run(%r8)
+        mov     TRACE_next(%r13), %ecx          /* trace_result() */
+        sub     %r14d, %ecx
+        cmp     $TRACE_RECORDS_EACH, %ecx
+        jae     1f
+        mov     %rax, RECORD_result(%r12)
+1:      cmpb    $0, CALL_no_result(%rsp)
+        jne     1f
+        cmp     $-ERESTART, %rax
+        je      restart
+        mov     %rax, REGS_rax(%rbx)
+1:      mov     %rbx, %rsp
+
 /* ---- Out, from C ---- */
 
 /* rsp = the whole frame. What leave_to_guest() does, if there is nothing to do but an event, at most. */
-        .align  16
         .globl  short_return
 short_return:
         mov     FRAME_cpu(%rsp), %rdi
@@ -444,8 +513,7 @@ short_return:
         cmpl    $0, PCPU_locks_held(%rdi)       /* C complains of it */
         jne     leave_long
 #endif
-        movl    $BUDGET_UNITS, PCPU_budget(%rdi)
-        movl    $0, PCPU_own_faults(%rdi)
+        movq    $BUDGET_UNITS, PCPU_budget(%rdi)        /* own_faults, too: budget_begin() */
         andl    $~FLAGS_NEVER, REGS_rflags(%rsp)
         orl     $(X86_FLAGS_IF | X86_FLAGS_MBS), REGS_rflags(%rsp)
         orl     $3, REGS_cs(%rsp)
@@ -489,5 +557,12 @@ event_others:
 short_leave:
         RESTORE_WORKING
         jmp     guest_iret
+
+/* The handler goes on when the guest has executed the hypercall again. As hypercall: rsp = struct hypercall, rbx = the frame. */
+restart:
+        mov     %rsp, %rdi
+        call    hypercall_again
+        mov     %rbx, %rsp
+        jmp     short_return
 
         .section .note.GNU-stack, "", @progbits
