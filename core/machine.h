@@ -75,9 +75,12 @@ cpumask_t machine_stale(cpumask_t cpus, uint32_t stamp);
 
 /* ---- The current guest's memory, by its kernel page tables ---- */
 
-/* Both return the number of bytes *not* copied: 0 is success. They refuse the hypervisor's range. May be partial. */
-size_t machine_copy_from_guest(void *to, guest_ptr_t from, size_t n);
-size_t machine_copy_to_guest(guest_ptr_t to, const void *from, size_t n);
+/*
+ * Of machine_inline.h, too; both return the number of bytes *not* copied: 0 is success. They refuse the hypervisor's range. May
+ * be partial.
+ *   size_t machine_copy_from_guest(void *to, guest_ptr_t from, size_t n)
+ *   size_t machine_copy_to_guest(guest_ptr_t to, const void *from, size_t n)
+ */
 
 /*
  * Compare-and-swap of a naturally aligned 1, 2, 4 or 8 byte word of guest memory. *old is updated to what was there.

@@ -12,7 +12,7 @@
 #include "core/frame.h"
 #include "core/log.h"
 #include "core/port_table.h"
-#include "core/trace.h"
+#include "core/trace_inline.h"
 #include "lib/errno.h"
 
 /* ---- The table ---- */
@@ -140,17 +140,22 @@ static __attribute__((noinline)) void wake_pollers(struct domain *d, evtchn_port
     }
 }
 
-void port_raise(struct domain *d, struct port *p, evtchn_port_t nr)
+static inline __attribute__((always_inline)) void raise(struct domain *d, struct port *p, evtchn_port_t nr)
 {
     struct vcpu *v = d->ports->ops->raise(d, p, nr);
 
     perf_count(PERF_EVENTS);
-    trace2(TRACE_EVENT, d->id, nr);
+    trace_inline(TRACE_EVENT, 2, TRACE_PAIR(d->id, nr), 0, 0, 0);
     if (v)
         vcpu_notify(v);
     for (unsigned i = 0; i < MAX_VCPUS / 64; i++)
         if (unlikely(atomic_load(&d->ports->polling[i])))
             wake_pollers(d, nr);
+}
+
+void port_raise(struct domain *d, struct port *p, evtchn_port_t nr)
+{
+    raise(d, p, nr);
 }
 
 bool port_raise_if(struct domain *d, evtchn_port_t nr, binding_t expected)
@@ -169,7 +174,7 @@ bool port_raise_if(struct domain *d, evtchn_port_t nr, binding_t expected)
 
 int port_send(struct domain *d, evtchn_port_t nr)
 {
-    struct port *p = port_at(d->ports, nr), *q;
+    struct port *p = port_at(d->ports, nr), *to = p;
     binding_t b;
     int err = 0;
 
@@ -178,11 +183,12 @@ int port_send(struct domain *d, evtchn_port_t nr)
     b = port_enter(p);
     switch (binding_state(b)) {
     case EVTCHNSTAT_interdomain:
-        q = port_at(p->peer->ports, binding_number(b));
-        port_raise(p->peer, q, binding_number(b));
-        break;
+        d = p->peer;
+        nr = binding_number(b);
+        to = port_at(d->ports, nr);
+        /* fall through */
     case EVTCHNSTAT_ipi:
-        port_raise(d, p, nr);
+        raise(d, to, nr);
         break;
     case EVTCHNSTAT_unbound:
         break; /* nobody there yet; who comes finds its port pending */

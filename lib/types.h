@@ -53,18 +53,10 @@
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), v, __ATOMIC_RELAXED)
 
 /*
- * @index if @index < @size, else 0, computed without a branch: a table index stays inside the table even
- * on a mispredicted path. Use it after the architectural check. The value is read back through memory so
- * that the compiler cannot use what that check proved to drop the mask. @size is at most 2^63.
+ * size_t clamp_index(size_t index, size_t size): @index if @index < @size, else 0, computed without a branch, so a table index
+ * stays inside the table even on a mispredicted path. Use it after the architectural check. @size is at most 2^63. It is the
+ * machine's, x86/inline/ and host/inline/.
  */
-static inline size_t clamp_index(size_t index, size_t size)
-{
-    size_t i, inside;
-
-    WRITE_ONCE(i, index);
-    i = READ_ONCE(i);
-    inside = 0 - (~(i | (size - 1 - i)) >> 63);
-    return i & inside;
-}
+#include "clamp_index.h"
 
 #endif

@@ -300,37 +300,9 @@ void machine_switch(struct vcpu *prev, struct vcpu *next)
 
 /* ---- Guest memory ---- */
 
-/* copy_user(), of which the compiler knows how few registers it changes. */
-static inline size_t copy_lean(void *to, const void *from, size_t n)
+size_t copy_again(void *to, const void *from, size_t n, size_t left)
 {
-    size_t left;
-
-    __asm__ volatile ("call copy_user" : "=a"(left), "+D"(to), "+S"(from), "+d"(n) : : "rcx", "cc", "memory");
-    return left;
-}
-
-/* A write may fault on a stale read-only translation, which the fault itself removes: one more try. */
-static inline size_t copy_twice(void *to, const void *from, size_t n)
-{
-    size_t left = copy_lean(to, from, n);
-
-    if (likely(!left))
-        return 0;
     return copy_user((char *)to + (n - left), (const char *)from + (n - left), left);
-}
-
-size_t machine_copy_from_guest(void *to, guest_ptr_t from, size_t n)
-{
-    if (!va_range_guest(from.va, n))
-        return n;
-    return copy_twice(to, (const void *)from.va, n);
-}
-
-size_t machine_copy_to_guest(guest_ptr_t to, const void *from, size_t n)
-{
-    if (!va_range_guest(to.va, n))
-        return n;
-    return copy_twice((void *)to.va, from, n);
 }
 
 int machine_cmpxchg_guest(guest_ptr_t p, uint64_t *old, uint64_t new, unsigned width)

@@ -3,6 +3,8 @@
 #ifndef X86_MACHINE_INLINE_H
 #define X86_MACHINE_INLINE_H
 
+#include "x86/model/pte.h"
+
 /* All stacks of a CPU lie in one area of this size and alignment; so far from its end a word names the CPU (x86/percpu.h). */
 #define CPU_AREA_SIZE   0x10000u
 #define CPU_WORD_TO_END 40u
@@ -36,6 +38,51 @@ extern _Atomic uint64_t flush_clock;
 static inline uint32_t machine_flush_stamp(void)
 {
     return (uint32_t)flush_clock;
+}
+
+/* ---- Guest memory ---- */
+
+/*
+ * copy_user() and, for 4 and 8 bytes, copy_user4() and copy_user8() of x86/entry.S: bytes not copied. They change so few registers
+ * that a call of them is worth saying so to the compiler.
+ */
+#define COPY_USER(function, left, to, from, n) \
+    __asm__ volatile("call " function : "=a"(left), "+D"(to), "+S"(from), "+d"(n) : : "rcx", "cc", "memory")
+
+static inline size_t copy_lean(void *to, const void *from, size_t n)
+{
+    size_t left;
+
+    if (__builtin_constant_p(n) && n == 4)
+        COPY_USER("copy_user4", left, to, from, n);
+    else if (__builtin_constant_p(n) && n == 8)
+        COPY_USER("copy_user8", left, to, from, n);
+    else
+        COPY_USER("copy_user", left, to, from, n);
+    return left;
+}
+
+/* Once more, what was left: a write may have faulted on a stale read-only translation, which the fault itself removes. */
+size_t copy_again(void *to, const void *from, size_t n, size_t left);
+
+static inline size_t machine_copy_from_guest(void *to, guest_ptr_t from, size_t n)
+{
+    size_t left;
+
+    if (unlikely(!va_range_guest(from.va, n)))
+        return n;
+    left = copy_lean(to, (const void *)from.va, n);
+    return likely(!left) ? 0 : copy_again(to, (const void *)from.va, n, left);
+}
+
+static inline size_t machine_copy_to_guest(guest_ptr_t to, const void *from, size_t n)
+{
+    size_t left;
+
+    if (unlikely(!va_range_guest(to.va, n)))
+        return n;
+    left = copy_lean((void *)to.va, from, n);
+    return likely(!left) ? 0 : copy_again((void *)to.va, from, n, left);
 }
 
 #endif
