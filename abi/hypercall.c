@@ -135,13 +135,17 @@ long do_multicall(struct hypercall *hc)
         return -EINVAL;
     for (; (uint32_t)*count; (*count)--, *ptr += sizeof(struct multicall_entry)) {
         struct multicall_entry e;
-        struct hypercall one = { .v = hc->v, .d = hc->d, .in_multicall = true };
+        struct hypercall one;
         long rc;
 
         if (guest_read(&e, gptr(*ptr), sizeof(e)))
             return -EFAULT;
+        one.v = hc->v;
+        one.d = hc->d;
         one.nr = e.op;
-        memcpy(one.arg, e.args, sizeof(one.arg));
+        __builtin_memcpy(one.arg, e.args, sizeof(one.arg));
+        one.in_multicall = true;
+        one.no_result = false;
         perf_count(PERF_MULTICALLED);
         rc = run(&one, TRC_PV_HYPERCALL_SUBCALL);
         if (one.no_result)

@@ -13,7 +13,7 @@
 #include "core/privop.h"
 #include "core/pt.h"
 #include "core/shadow.h"
-#include "core/trace.h"
+#include "core/trace_inline.h"
 #include "core/vcpu.h"
 #include "core/vcpu_tables.h"
 #include "x86/model/emulate.h"
@@ -77,6 +77,8 @@ static bool table_write(struct vcpu *v, uint64_t va)
         }
         /* What only compares writes back what was there, as the CPU does: so what it tells the guest is known to be its table's. */
         rc = pt_cmpxchg_l1(v->domain, table, (insn.ea & (PAGE_SIZE - 1)) / 8, &old, w.new_pte);
+        if (rc)
+            emul_ptwrite_undo(&w, v->regs);
     }
     if (rc == -EAGAIN || rc == -ERESTART)
         return true; /* another CPU writes it all the time, or a table is to be undone first: the guest tries again */
@@ -86,8 +88,7 @@ static bool table_write(struct vcpu *v, uint64_t va)
         return false;
     }
     perf_count(PERF_PTWRITES);
-    trace(TRC_PV_PTWR_EMULATION | TRC_64_FLAG, 6, w.new_pte, va, v->regs->rip, 0);
-    *v->regs = w.after;
+    trace_inline(TRC_PV_PTWR_EMULATION | TRC_64_FLAG, 6, w.new_pte, va, w.before.rip, 0);
     if (w.single_step)
         privop_single_step(v);
     return true;
@@ -99,7 +100,7 @@ void guest_page_fault(struct vcpu *v, uint64_t cr2, uint32_t error)
 {
     if (shadow_fault(v, cr2, &error))
         return;
-    trace(TRC_PV_PAGE_FAULT | TRC_64_FLAG, 5, v->regs->rip, cr2, error, 0);
+    trace_inline(TRC_PV_PAGE_FAULT | TRC_64_FLAG, 5, v->regs->rip, cr2, error, 0);
     if (v->kernel_mode) {
         if ((error & (X86_PFEC_PRESENT | X86_PFEC_WRITE)) == (X86_PFEC_PRESENT | X86_PFEC_WRITE) &&
             va_range_guest(cr2, 1) && table_write(v, cr2))

@@ -303,12 +303,16 @@ static const struct emul_ops ops = {
 
 /* ---- The instruction at rip ---- */
 
+#define FETCH_BYTES 16u /* whole words, of which INSN_MAX_BYTES count */
+
 /* Up to 15 bytes; fewer where the next page is not there. */
-static unsigned fetch(struct vcpu *v, uint8_t bytes[INSN_MAX_BYTES])
+static unsigned fetch(struct vcpu *v, uint8_t bytes[FETCH_BYTES])
 {
     uint64_t rip = v->regs->rip;
     unsigned first = (unsigned)MIN((uint64_t)INSN_MAX_BYTES, PAGE_SIZE - (rip & (PAGE_SIZE - 1)));
 
+    if (likely(rip % PAGE_SIZE <= PAGE_SIZE - FETCH_BYTES))
+        return guest_read(bytes, gptr(rip), FETCH_BYTES) ? 0 : INSN_MAX_BYTES;
     if (guest_read(bytes, gptr(rip), first))
         return 0;
     if (first < INSN_MAX_BYTES && guest_read(bytes + first, gptr(rip + first), INSN_MAX_BYTES - first))
@@ -326,10 +330,12 @@ static void decode_context(struct vcpu *v, struct decode_ctx *ctx, bool code64)
 
 bool privop_decode(struct vcpu *v, struct insn *out)
 {
-    uint8_t bytes[INSN_MAX_BYTES];
+    uint8_t bytes[FETCH_BYTES];
     struct decode_ctx ctx;
     unsigned n = fetch(v, bytes);
 
+    if (n == INSN_MAX_BYTES && insn_decode_plain(out, bytes, v->regs))
+        return true;
     decode_context(v, &ctx, true);
     return n && insn_decode(out, bytes, n, &ctx) == INSN_OK;
 }
@@ -460,7 +466,7 @@ bool privop_plain(struct vcpu *v)
 
 bool privop_emulate(struct vcpu *v, bool code64)
 {
-    uint8_t bytes[INSN_MAX_BYTES];
+    uint8_t bytes[FETCH_BYTES];
     struct insn insn;
     struct emul_ctx ctx = { .ops = &ops, .cookie = v, .regs = v->regs, .kernel = v->kernel_mode, .budget = STRING_BUDGET };
     unsigned n = fetch(v, bytes);
@@ -513,7 +519,7 @@ static void cpuid_by_memory(struct vcpu *v, uint32_t leaf, uint32_t subleaf, str
 
 bool privop_forced_cpuid(struct vcpu *v)
 {
-    uint8_t bytes[INSN_MAX_BYTES];
+    uint8_t bytes[FETCH_BYTES];
     struct cpuid_leaf out;
     struct cpu_regs *r = v->regs;
     unsigned length = insn_forced_cpuid(bytes, fetch(v, bytes));

@@ -145,17 +145,20 @@ static void check_privop(const struct input *in, const struct insn *i, struct em
 
 static void check_store(const struct input *in, const struct insn *i, bool code64)
 {
+    struct cpu_regs regs = in->regs;
     struct ptwrite w;
     uint64_t operand;
 
-    if (!emul_ptwrite(&w, i, &in->regs, in->pte, in->seg_base[0], code64))
+    if (!emul_ptwrite(&w, i, &regs, in->pte, in->seg_base[0], code64))
         return;
     CHECK(insn_is_store(i) && (i->ea & 7) + i->size <= 8);
     operand = (i->size == 8 ? ~0ull : (1ull << (8 * i->size)) - 1) << (8 * (i->ea & 7));
     CHECK(((w.new_pte ^ in->pte) & ~operand) == 0);
     CHECK(w.write || w.new_pte == in->pte);
-    CHECK(((w.after.rflags ^ in->regs.rflags) & ~(X86_EFLAGS_ARITH | X86_EFLAGS_RF)) == 0);
-    CHECK(w.after.cs == in->regs.cs && w.after.ss == in->regs.ss);
+    CHECK(((regs.rflags ^ in->regs.rflags) & ~(X86_EFLAGS_ARITH | X86_EFLAGS_RF)) == 0);
+    CHECK(regs.cs == in->regs.cs && regs.ss == in->regs.ss);
+    emul_ptwrite_undo(&w, &regs);
+    CHECK(!memcmp(&regs, &in->regs, sizeof(regs)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -319,6 +319,58 @@ static void bit_offsets_reach_beyond_the_operand(void **state)
     }
 }
 
+/* Whatever the short form takes, the long one takes just so: all prefixes, opcodes and ModRM bytes, with random bytes around. */
+static void the_short_form_agrees(void **state)
+{
+    static const uint8_t prefixes[] = { 0xf0, 0x66, 0x67, 0xf2, 0x64 };
+    unsigned int n, taken[INSN_OP_COUNT] = { 0 };
+
+    for (n = 0; n < 16u << 16; n++) {
+        struct cpu_regs regs = random_regs();
+        struct decode_ctx ctx = { .regs = &regs, .code64 = true };
+        uint8_t bytes[INSN_MAX_BYTES], at = 0, k;
+        struct insn brief, whole;
+        bool two;
+
+        for (k = 0; k < INSN_MAX_BYTES; k++)
+            bytes[k] = (uint8_t)rnd();
+        if (rnd() & 1)
+            bytes[at++] = rnd() & 1 ? 0xf0 : prefixes[rnd() % ARRAY_SIZE(prefixes)];
+        if (rnd() % 8)
+            bytes[at++] = (uint8_t)(0x40 | (n >> 16));
+        if (rnd() & 1)
+            bytes[at++] = 0x0f;
+        two = at && bytes[at - 1] == 0x0f;
+        bytes[at++] = rnd() & 1 ? (uint8_t)(n >> 8) : two ? 0xb1 : n & 256 ? 0x87 : 0x89;
+        bytes[at] = (uint8_t)n;
+        if (!insn_decode_plain(&brief, bytes, &regs))
+            continue;
+        assert_int_equal(insn_decode(&whole, bytes, sizeof(bytes), &ctx), INSN_OK);
+        assert_memory_equal(&brief, &whole, offsetof(struct insn, reg_high) + 1);
+        assert_int_equal(brief.ea, whole.ea);
+        assert_int_equal(brief.src_ea, whole.src_ea);
+        assert_int_equal(brief.imm, whole.imm);
+        taken[brief.op]++;
+    }
+    assert_true(taken[INSN_MOV] > 1000 && taken[INSN_XCHG] > 1000 && taken[INSN_CMPXCHG] > 1000);
+}
+
+/* And it takes what it is there for. */
+static void the_short_form_is_short(void **state)
+{
+    static const uint8_t mov[INSN_MAX_BYTES] = { 0x48, 0x89, 0x07 }, xchg[INSN_MAX_BYTES] = { 0x49, 0x87, 0x45, 0xf8 },
+                         cmpxchg[INSN_MAX_BYTES] = { 0xf0, 0x4c, 0x0f, 0xb1, 0x8e, 0x10, 0, 0, 0 };
+    struct cpu_regs regs = { .rdi = 0x1000, .r13 = 0x2008, .rsi = 0x3000 };
+    struct insn i;
+
+    assert_true(insn_decode_plain(&i, mov, &regs));
+    assert_true(i.op == INSN_MOV && i.reg == 0 && i.ea == 0x1000 && i.length == 3 && !i.lock);
+    assert_true(insn_decode_plain(&i, xchg, &regs));
+    assert_true(i.op == INSN_XCHG && i.reg == 0 && i.ea == 0x2000 && i.length == 4);
+    assert_true(insn_decode_plain(&i, cmpxchg, &regs));
+    assert_true(i.op == INSN_CMPXCHG && i.reg == 9 && i.ea == 0x3010 && i.length == 9 && i.lock);
+}
+
 static void forced_prefix(void **state)
 {
     const uint8_t cpuid[] = { 0x0f, 0x0b, 'x', 'e', 'n', 0x0f, 0xa2 };
@@ -369,6 +421,8 @@ int main(void)
         cmocka_unit_test(addresses_match_the_cpu),
         cmocka_unit_test(segments),
         cmocka_unit_test(bit_offsets_reach_beyond_the_operand),
+        cmocka_unit_test(the_short_form_agrees),
+        cmocka_unit_test(the_short_form_is_short),
         cmocka_unit_test(forced_prefix),
         cmocka_unit_test(random_bytes),
     };

@@ -143,16 +143,20 @@ static void emulate_store(const struct insn *i, const struct cpu_regs *regs, uin
                           struct cpu_regs *after)
 {
     uint64_t *pte = &shadow[(i->ea - (uint64_t)memory) / 8], old = *pte;
+    struct cpu_regs undone;
     struct ptwrite w;
 
+    *after = *regs;
     assert_true(i->ea >= (uint64_t)memory && i->ea < (uint64_t)(memory + WORDS));
-    assert_true(emul_ptwrite(&w, i, regs, old, source, true));
+    assert_true(emul_ptwrite(&w, i, after, old, source, true));
     if (w.write)
         *pte = w.new_pte;
     else
         assert_int_equal(w.new_pte, old);
     assert_false(w.single_step);
-    *after = w.after;
+    undone = *after;
+    emul_ptwrite_undo(&w, &undone);
+    assert_memory_equal(&undone, regs, sizeof(undone));
 }
 
 static void fill_memory(uint64_t rax)
@@ -241,19 +245,18 @@ static void rep_stores_take_one_step(void **state)
     assert_true(emul_ptwrite(&w, &i, &regs, 0, 0, true));
     assert_true(w.write);
     assert_int_equal(w.new_pte, regs.rax);
-    assert_int_equal(w.after.rcx, 1);
-    assert_int_equal(w.after.rdi, 0x10008);
-    assert_int_equal(w.after.rip, 0x1000);
-    regs = w.after;
+    assert_int_equal(regs.rcx, 1);
+    assert_int_equal(regs.rdi, 0x10008);
+    assert_int_equal(regs.rip, 0x1000);
     assert_true(emul_ptwrite(&w, &i, &regs, 0, 0, true));
-    assert_int_equal(w.after.rcx, 0);
-    assert_int_equal(w.after.rip, 0x1003);
-    regs.rcx = 0;
+    assert_int_equal(regs.rcx, 0);
+    assert_int_equal(regs.rip, 0x1003);
+    regs.rip = 0x1000;
     assert_true(emul_ptwrite(&w, &i, &regs, 5, 0, true));
     assert_false(w.write);
     assert_int_equal(w.new_pte, 5);
-    assert_int_equal(w.after.rip, 0x1003);
-    assert_int_equal(w.after.rdi, regs.rdi);
+    assert_int_equal(regs.rip, 0x1003);
+    assert_int_equal(regs.rdi, 0x10010);
 }
 
 static void stores_across_entries_are_refused(void **state)

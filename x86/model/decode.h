@@ -86,6 +86,12 @@ struct decode_ctx {
 enum insn_status insn_decode(struct insn *out, const uint8_t *bytes, unsigned int len,
                              const struct decode_ctx *ctx);
 
+/*
+ * The same for the plainest stores of 64-bit code (x86/model/decode_plain.c), and much shorter. False, with *out as it was: not one
+ * of these; insn_decode() may know it.
+ */
+bool insn_decode_plain(struct insn *out, const uint8_t bytes[INSN_MAX_BYTES], const struct cpu_regs *regs);
+
 /* Does this instruction store to memory in a way that emul_ptwrite() can do? */
 static inline bool insn_is_store(const struct insn *i)
 {

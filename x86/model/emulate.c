@@ -286,15 +286,6 @@ static const struct {
     [INSN_XGETBV] = { do_xgetbv,  true  }, [INSN_XSETBV] = { do_xsetbv,  false },
 };
 
-bool emul_step_over(struct cpu_regs *regs, unsigned int length, bool code64)
-{
-    regs->rip += length;
-    if (!code64)
-        regs->rip = (uint32_t)regs->rip;
-    regs->rflags &= ~X86_EFLAGS_RF;
-    return regs->rflags & X86_EFLAGS_TF;
-}
-
 enum emul_outcome emul_privop(struct emul_ctx *x, const struct insn *i, unsigned int length)
 {
     enum emul_outcome out;

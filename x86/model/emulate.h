@@ -3,7 +3,7 @@
  * What a decoded instruction does, on a register frame.
  *
  *   emul_privop()    runs a privileged instruction; asks its world through callbacks
- *   emul_ptwrite()   computes a store to one page-table entry; changes nothing itself
+ *   emul_ptwrite()   computes a store to one page-table entry, but does not store it
  *
  * Both are pure but for their arguments and callbacks: the caller owns locks, guest
  * memory and policy. Neither trusts anything in the frame.
@@ -91,14 +91,22 @@ enum emul_outcome emul_privop(struct emul_ctx *ctx, const struct insn *i, unsign
  * True if the guest is single-stepping and a #DB is due. Code that is not 64-bit keeps
  * a 32-bit rip.
  */
-bool emul_step_over(struct cpu_regs *regs, unsigned int length, bool code64);
+static inline bool emul_step_over(struct cpu_regs *regs, unsigned int length, bool code64)
+{
+    regs->rip += length;
+    if (!code64)
+        regs->rip = (uint32_t)regs->rip;
+    regs->rflags &= ~X86_EFLAGS_RF;
+    return regs->rflags & X86_EFLAGS_TF;
+}
 
-/* The effect of a store: made by emul_ptwrite(), given to the guest when it succeeded. */
+/* The effect of a store, and what of the frame it may have changed, as that was before. */
 struct ptwrite {
     uint64_t new_pte;       /* the whole entry after the store */
     bool     write;         /* false: the instruction compares only, or counts to zero */
     bool     single_step;   /* a #DB is due once it is done */
-    struct cpu_regs after;  /* the frame once the store is done */
+    unsigned reg_nr;
+    struct { uint64_t rip, rflags, rax, rcx, rdx, rsi, rdi, reg; } before;
 };
 
 /*
@@ -111,14 +119,17 @@ static inline bool emul_ptwrite_needs_source(const struct insn *i)
 }
 
 /*
- * Computes the store *i (from insn_decode() with the same regs) on the 8-byte entry old
- * that holds the address i->ea. movs_source is the fetched source of a MOVS, else
- * ignored. False if the store is not within one aligned entry, or no store.
+ * Computes the store *i (from insn_decode() with the same regs) on the 8-byte entry old that holds the address i->ea, and has
+ * *regs as they are behind it. movs_source is the fetched source of a MOVS, else ignored. False, and nothing changed, if the store
+ * is not within one aligned entry, or no store.
  *
- * Meant for a loop: read old; emul_ptwrite(); if write, check new_pte and compare-and-
- * swap the entry, again from the start if it changed meanwhile; then *regs = after.
+ * Meant for a loop: read old; emul_ptwrite(); if write, check new_pte and compare-and-swap the entry; if that fails,
+ * emul_ptwrite_undo(), and again from the start if it changed meanwhile.
  */
-bool emul_ptwrite(struct ptwrite *out, const struct insn *i, const struct cpu_regs *regs,
+bool emul_ptwrite(struct ptwrite *out, const struct insn *i, struct cpu_regs *regs,
                   uint64_t old, uint64_t movs_source, bool code64);
+
+/* Has *regs as they were before emul_ptwrite() made *w of them. */
+void emul_ptwrite_undo(const struct ptwrite *w, struct cpu_regs *regs);
 
 #endif

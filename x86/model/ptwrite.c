@@ -3,15 +3,15 @@
  * Stores to a write-protected page-table entry, computed.
  *
  * The operand is a field of 1, 2, 4 or 8 bytes inside the entry. Each operation gives
- * the field's new value, and changes registers and flags in a copy of the frame, so
- * that nothing has happened if the entry turns out to have changed meanwhile.
+ * the field's new value, and changes registers and flags, of which those that it can
+ * change were noted first, for the case that the entry turns out to have changed meanwhile.
  */
 #include "x86/model/emulate.h"
 #include "lib/types.h"
 
 struct store {
     const struct insn *insn;
-    struct cpu_regs *regs;  /* the copy */
+    struct cpu_regs *regs;
     uint64_t mask;          /* of the operand's width */
     uint64_t sign;          /* its top bit */
     uint64_t old, src;      /* within mask */
@@ -203,7 +203,7 @@ static uint64_t source(const struct insn *i, const struct cpu_regs *regs, uint64
     return cpu_reg_get(regs, i->reg) >> (i->reg_high ? 8 : 0);
 }
 
-/* Runs the operation on the copy; true if rip is to move on. */
+/* Runs the operation; true if rip is to move on. */
 static bool apply(struct store *s)
 {
     switch (s->insn->op) {
@@ -221,24 +221,67 @@ static bool apply(struct store *s)
     }
 }
 
-bool emul_ptwrite(struct ptwrite *out, const struct insn *i, const struct cpu_regs *regs,
-                  uint64_t old, uint64_t movs_source, bool code64)
+static void note(struct ptwrite *w, const struct cpu_regs *regs, unsigned int reg)
+{
+    w->reg_nr = reg;
+    w->before.reg = cpu_reg_get(regs, reg);
+    w->before.rip = regs->rip;
+    w->before.rflags = regs->rflags;
+    w->before.rax = regs->rax;
+    w->before.rcx = regs->rcx;
+    w->before.rdx = regs->rdx;
+    w->before.rsi = regs->rsi;
+    w->before.rdi = regs->rdi;
+}
+
+void emul_ptwrite_undo(const struct ptwrite *w, struct cpu_regs *regs)
+{
+    *cpu_reg(regs, w->reg_nr) = w->before.reg;
+    regs->rip = w->before.rip;
+    regs->rflags = w->before.rflags;
+    regs->rax = w->before.rax;
+    regs->rcx = w->before.rcx;
+    regs->rdx = w->before.rdx;
+    regs->rsi = w->before.rsi;
+    regs->rdi = w->before.rdi;
+}
+
+/* A whole entry from a register: of the frame only rip and RF change. */
+static inline void move(struct ptwrite *out, const struct insn *i, struct cpu_regs *regs, bool code64)
+{
+    note(out, regs, i->reg);
+    out->new_pte = out->before.reg;
+    out->write = true;
+    out->single_step = emul_step_over(regs, i->length, code64);
+}
+
+static __attribute__((noinline)) bool compute(struct ptwrite *out, const struct insn *i, struct cpu_regs *regs,
+                                              uint64_t old, uint64_t movs_source, bool code64)
 {
     unsigned int shift = (i->ea & 7) * 8;
     uint64_t mask = width_mask(i->size);
     struct store s = {
-        .insn = i, .regs = &out->after, .mask = mask, .sign = mask ^ mask >> 1,
+        .insn = i, .regs = regs, .mask = mask, .sign = mask ^ mask >> 1,
         .old = old >> shift & mask, .write = true,
     };
 
     if (!insn_is_store(i) || !i->mem || (i->ea & 7) + i->size > 8)
         return false;
-    out->after = *regs;
+    note(out, regs, i->reg);
     s.src = source(i, regs, movs_source) & mask;
-    out->single_step = apply(&s) && emul_step_over(&out->after, i->length, code64);
+    out->single_step = apply(&s) && emul_step_over(regs, i->length, code64);
     out->write = s.write;
     out->new_pte = (old & ~(mask << shift)) | (s.new & mask) << shift;
     if (!s.write)
         out->new_pte = old;
+    return true;
+}
+
+bool emul_ptwrite(struct ptwrite *out, const struct insn *i, struct cpu_regs *regs,
+                  uint64_t old, uint64_t movs_source, bool code64)
+{
+    if (unlikely(i->op != INSN_MOV || i->src != INSN_SRC_REG || i->size != 8 || (i->ea & 7)))
+        return compute(out, i, regs, old, movs_source, code64);
+    move(out, i, regs, code64);
     return true;
 }
