@@ -8,7 +8,7 @@
 #include "lib/string.h"
 
 #define HYPERCALL(nr, name, args, needs, run) \
-    [nr] = { name, args, needs, (needs) == PRIV_NONE, TRACE_HYPERCALL(nr, args), run },
+    [nr] = { name, args, needs, (needs) == PRIV_NONE && (nr) != __HYPERVISOR_iret, TRACE_HYPERCALL(nr, args), run },
 const struct hypercall_row hypercall_table[HYPERCALLS] = {
 #include "abi/table.def"
 };

@@ -62,7 +62,7 @@ struct hypercall_row {
     const char *name;
     uint8_t args;  /* how many registers it reads */
     uint8_t needs; /* enum privilege */
-    bool plain;    /* there is one, and anyone may */
+    bool plain;    /* there is one, anyone may, and it has a result: it is not iret */
     uint64_t head; /* as it is recorded: core/trace.h */
     long (*run)(struct hypercall *hc);
 };

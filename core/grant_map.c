@@ -17,7 +17,7 @@
 #include "core/frame.h"
 #include "core/log.h"
 #include "core/pt.h"
-#include "core/trace.h"
+#include "core/trace_inline.h"
 #include "core/vcpu.h"
 #include "lib/errno.h"
 #include "x86/model/pte.h"
@@ -219,7 +219,7 @@ int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op, struct domain **l
     domain_ref(granter);
     atomic_store_explicit(&m->granter, granter, memory_order_release); /* from here on others may unmap it */
     perf_count(PERF_GRANT_MAPS);
-    trace1(TRC_MEM_PAGE_GRANT_MAP, op->dom);
+    trace_inline(TRC_MEM_PAGE_GRANT_MAP, 1, op->dom, 0, 0, 0);
     return 0;
 }
 
@@ -273,7 +273,7 @@ static void release_later(struct grant_unmaps *batch, const struct mapping *m, g
 {
     ASSERT(batch->n < GRANT_UNMAPS);
     perf_count(PERF_GRANT_UNMAPS);
-    trace1(TRC_MEM_PAGE_GRANT_UNMAP, m->granter->id);
+    trace_inline(TRC_MEM_PAGE_GRANT_UNMAP, 1, m->granter->id, 0, 0, 0);
     batch->item[batch->n++] = (struct grant_release){
         .granter = m->granter, .frame = m->frame, .ref = m->ref, .handle = handle,
         .write = !(m->flags & GNTMAP_readonly),

@@ -309,10 +309,11 @@ static const struct emul_ops ops = {
 static unsigned fetch(struct vcpu *v, uint8_t bytes[FETCH_BYTES])
 {
     uint64_t rip = v->regs->rip;
-    unsigned first = (unsigned)MIN((uint64_t)INSN_MAX_BYTES, PAGE_SIZE - (rip & (PAGE_SIZE - 1)));
+    unsigned first;
 
     if (likely(rip % PAGE_SIZE <= PAGE_SIZE - FETCH_BYTES))
         return guest_read(bytes, gptr(rip), FETCH_BYTES) ? 0 : INSN_MAX_BYTES;
+    first = (unsigned)MIN((uint64_t)INSN_MAX_BYTES, PAGE_SIZE - (rip & (PAGE_SIZE - 1)));
     if (guest_read(bytes, gptr(rip), first))
         return 0;
     if (first < INSN_MAX_BYTES && guest_read(bytes + first, gptr(rip + first), INSN_MAX_BYTES - first))

@@ -106,23 +106,8 @@ from_hypervisor:
 3:      RESTORE_REGS
         iretq
 
-/* The syscall instruction: a hypercall from the guest's kernel, a system call from its user mode. */
+/* The syscall instruction, which comes in by x86/short.S. */
         .align  16
-        .globl  syscall_entry
-syscall_entry:
-        swapgs
-        mov     %rsp, %gs:TOP_scratch
-        mov     %gs:0, %rsp
-        push    $0xe02b                 /* FLAT_RING3_SS64 */
-        push    %gs:TOP_scratch
-        swapgs
-        push    %r11
-        push    $0xe033                 /* FLAT_RING3_CS64 */
-        push    %rcx
-        push    $0
-        movl    $0x100, 4(%rsp)
-        SAVE_WORKING
-        jmp     short_syscall
         .globl  syscall_others, hypercall_others
 syscall_others:                         /* from x86/short.S */
         SAVE_OTHERS

@@ -117,7 +117,6 @@ static inline __attribute__((always_inline)) void short_hypercall(void)
     /* It is made by pushing word after word, the last first. */
     _Static_assert(sizeof(struct hypercall) == 72 && offsetof(struct hypercall, v) == 0 && offsetof(struct hypercall, d) == 8 &&
                    offsetof(struct hypercall, nr) == 16 && offsetof(struct hypercall, arg) == 24, "x86/short.S pushes it");
-    OFFSET(CALL_no_result, struct hypercall, no_result);
     DEFINE(ERESTART, ERESTART);
 }
 

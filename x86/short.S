@@ -200,11 +200,24 @@
         jmp     short_leave
 .endm
 
-/* ---- System calls and hypercalls: from syscall_entry ---- */
+/* ---- System calls and hypercalls ---- */
 
+/* The syscall instruction: a hypercall from the guest's kernel, a system call from its user mode. */
         .align  16
-        .globl  short_syscall
-short_syscall:
+        .globl  syscall_entry
+syscall_entry:
+        swapgs
+        mov     %rsp, %gs:TOP_scratch
+        mov     %gs:0, %rsp
+        push    $0xe02b                 /* FLAT_RING3_SS64 */
+        push    %gs:TOP_scratch
+        swapgs
+        push    %r11
+        push    $0xe033                 /* FLAT_RING3_CS64 */
+        push    %rcx
+        push    $0
+        movl    $0x100, 4(%rsp)
+        SAVE_WORKING
         WHO     syscall_others
         cmpb    $0, VCPU_kernel_mode(%rsi)
         jne     hypercall
@@ -490,22 +503,17 @@ hypercall:
         cmp     $TRACE_RECORDS_EACH, %ecx
         jae     1f
         mov     %rax, RECORD_result(%r12)
-1:      cmpb    $0, CALL_no_result(%rsp)
-        jne     1f
-        cmp     $-ERESTART, %rax
+1:      cmp     $-ERESTART, %rax
         je      restart
         mov     %rax, REGS_rax(%rbx)
-1:      mov     %rbx, %rsp
+        mov     %rbx, %rsp
+        mov     FRAME_cpu(%rsp), %rdi
+        mov     PCPU_current(%rdi), %rsi
 
 /* ---- Out, from C ---- */
 
-/* rsp = the whole frame. What leave_to_guest() does, if there is nothing to do but an event, at most. */
-        .globl  short_return
-short_return:
-        mov     FRAME_cpu(%rsp), %rdi
-        mov     PCPU_current(%rdi), %rsi
-        test    %rsi, %rsi
-        jz      leave_long
+/* rsp = the whole frame, rdi and rsi as ever. What leave_to_guest() does, if there is nothing to do but an event, at most. */
+out:
         NO_WORK leave_long
         cmpq    $0, FRAME_exit_root(%rsp)
         jne     leave_long
@@ -557,6 +565,16 @@ event_others:
 short_leave:
         RESTORE_WORKING
         jmp     guest_iret
+
+/* rsp = the whole frame; maybe nobody runs here any more. */
+        .align  16
+        .globl  short_return
+short_return:
+        mov     FRAME_cpu(%rsp), %rdi
+        mov     PCPU_current(%rdi), %rsi
+        test    %rsi, %rsi
+        jnz     out
+        jmp     leave_long
 
 /* The handler goes on when the guest has executed the hypercall again. As hypercall: rsp = struct hypercall, rbx = the frame. */
 restart:
