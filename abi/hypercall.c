@@ -71,14 +71,16 @@ long subop_run(struct hypercall *hc, const struct subop *rows, unsigned n, uint6
     if (!domain_may(hc->d, r->needs))
         return refuse(hc->v, -EPERM, "%s: not privileged", r->name);
     ASSERT(r->size <= sizeof(local));
+    if (r->copy == ARG_NONE)
+        return r->run(hc, NULL);
     if (r->copy == ARG_OUT)
         memset(local, 0, r->size);
-    else if (r->copy != ARG_NONE && guest_read(local, arg, r->size))
+    else if (guest_read(local, arg, r->size))
         return -EFAULT;
 
-    rc = r->run(hc, r->copy == ARG_NONE ? NULL : local);
+    rc = r->run(hc, local);
 
-    if (rc == -ERESTART || r->copy == ARG_NONE || r->copy == ARG_IN || (rc < 0 && r->copy != ARG_INOUT_ALWAYS))
+    if (rc == -ERESTART || r->copy == ARG_IN || (rc < 0 && r->copy != ARG_INOUT_ALWAYS))
         return rc;
     return guest_write(arg, local, r->size) ? -EFAULT : rc;
 }

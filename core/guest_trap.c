@@ -98,7 +98,7 @@ static bool table_write(struct vcpu *v, uint64_t va)
 
 void guest_page_fault(struct vcpu *v, uint64_t cr2, uint32_t error)
 {
-    if (shadow_fault(v, cr2, &error))
+    if (unlikely(v->domain->dirty) && shadow_fault(v, cr2, &error))
         return;
     trace_inline(TRC_PV_PAGE_FAULT | TRC_64_FLAG, 5, v->regs->rip, cr2, error, 0);
     if (v->kernel_mode) {

@@ -45,12 +45,6 @@ static __attribute__((noinline)) void wait_for(const struct lock *l, uint32_t mi
     taken(u);
 }
 
-static __attribute__((noinline)) void measure(struct lock_use *u)
-{
-    u->held_time += (machine_tsc() - u->since) * LOCK_SAMPLE;
-    u->since = 0;
-}
-
 /* Noted first what is held, so that nothing is left to do behind it. */
 static inline void take(struct lock *l, struct lock_use *u)
 {
@@ -112,6 +106,14 @@ static inline void release(struct lock *l)
         atomic_fetch_add_explicit(&l->ticket, 1, memory_order_release);
 }
 
+/* Apart from the rest, too. */
+static __attribute__((noinline)) void release_measured(struct lock *l, struct lock_use *u)
+{
+    u->held_time += (machine_tsc() - u->since) * LOCK_SAMPLE;
+    u->since = 0;
+    release(l);
+}
+
 void unlock(struct lock *l)
 {
     struct pcpu *c = this_pcpu();
@@ -122,8 +124,9 @@ void unlock(struct lock *l)
     if (LOCK_CHECKS)
         c->locks_held &= ~(c->locks_held & second ? second : HELD(l->class));
     if (unlikely(u->since))
-        measure(u);
-    release(l);
+        release_measured(l, u);
+    else
+        release(l);
 }
 
 bool lock_held(const struct lock *l)

@@ -303,22 +303,29 @@ static const struct emul_ops ops = {
 
 /* ---- The instruction at rip ---- */
 
-#define FETCH_BYTES 16u /* whole words, of which INSN_MAX_BYTES count */
-
 /* Up to 15 bytes; fewer where the next page is not there. */
-static unsigned fetch(struct vcpu *v, uint8_t bytes[FETCH_BYTES])
+static __attribute__((noinline)) unsigned fetch_bytes(struct vcpu *v, uint8_t bytes[INSN_MAX_BYTES])
 {
     uint64_t rip = v->regs->rip;
-    unsigned first;
+    unsigned first = (unsigned)MIN((uint64_t)INSN_MAX_BYTES, PAGE_SIZE - (rip & (PAGE_SIZE - 1)));
 
-    if (likely(rip % PAGE_SIZE <= PAGE_SIZE - FETCH_BYTES))
-        return guest_read(bytes, gptr(rip), FETCH_BYTES) ? 0 : INSN_MAX_BYTES;
-    first = (unsigned)MIN((uint64_t)INSN_MAX_BYTES, PAGE_SIZE - (rip & (PAGE_SIZE - 1)));
     if (guest_read(bytes, gptr(rip), first))
         return 0;
     if (first < INSN_MAX_BYTES && guest_read(bytes + first, gptr(rip + first), INSN_MAX_BYTES - first))
         return first;
     return INSN_MAX_BYTES;
+}
+
+#define FETCH_BYTES 16u /* whole words, of which INSN_MAX_BYTES count */
+
+/* The same, and in whole words where they are not the end of the page. */
+static inline unsigned fetch(struct vcpu *v, uint8_t bytes[FETCH_BYTES])
+{
+    uint64_t rip = v->regs->rip;
+
+    if (unlikely(rip % PAGE_SIZE > PAGE_SIZE - FETCH_BYTES))
+        return fetch_bytes(v, bytes);
+    return guest_read(bytes, gptr(rip), FETCH_BYTES) ? 0 : INSN_MAX_BYTES;
 }
 
 /* Bases matter for FS and GS only; 32-bit code can't be 64-bit PV kernel code and has flat segments in practice. */

@@ -105,7 +105,8 @@ struct ptwrite {
     uint64_t new_pte;       /* the whole entry after the store */
     bool     write;         /* false: the instruction compares only, or counts to zero */
     bool     single_step;   /* a #DB is due once it is done */
-    unsigned reg_nr;
+    bool     brief;         /* of the general registers only this one was changed: */
+    uint8_t  reg_nr;
     struct { uint64_t rip, rflags, rax, rcx, rdx, rsi, rdi, reg; } before;
 };
 

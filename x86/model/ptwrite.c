@@ -221,12 +221,8 @@ static bool apply(struct store *s)
     }
 }
 
-static void note(struct ptwrite *w, const struct cpu_regs *regs, unsigned int reg)
+static void note_registers(struct ptwrite *w, const struct cpu_regs *regs)
 {
-    w->reg_nr = reg;
-    w->before.reg = cpu_reg_get(regs, reg);
-    w->before.rip = regs->rip;
-    w->before.rflags = regs->rflags;
     w->before.rax = regs->rax;
     w->before.rcx = regs->rcx;
     w->before.rdx = regs->rdx;
@@ -236,9 +232,11 @@ static void note(struct ptwrite *w, const struct cpu_regs *regs, unsigned int re
 
 void emul_ptwrite_undo(const struct ptwrite *w, struct cpu_regs *regs)
 {
-    *cpu_reg(regs, w->reg_nr) = w->before.reg;
     regs->rip = w->before.rip;
     regs->rflags = w->before.rflags;
+    *cpu_reg(regs, w->reg_nr) = w->before.reg;
+    if (w->brief)
+        return;
     regs->rax = w->before.rax;
     regs->rcx = w->before.rcx;
     regs->rdx = w->before.rdx;
@@ -246,12 +244,13 @@ void emul_ptwrite_undo(const struct ptwrite *w, struct cpu_regs *regs)
     regs->rdi = w->before.rdi;
 }
 
-/* A whole entry from a register: of the frame only rip and RF change. */
-static inline void move(struct ptwrite *out, const struct insn *i, struct cpu_regs *regs, bool code64)
+/* MOV or XCHG of a whole entry and a register. */
+static inline void whole(struct ptwrite *out, const struct insn *i, struct cpu_regs *regs, uint64_t old, bool code64)
 {
-    note(out, regs, i->reg);
     out->new_pte = out->before.reg;
     out->write = true;
+    if (i->op == INSN_XCHG)
+        *cpu_reg(regs, i->reg) = old;
     out->single_step = emul_step_over(regs, i->length, code64);
 }
 
@@ -267,7 +266,7 @@ static __attribute__((noinline)) bool compute(struct ptwrite *out, const struct 
 
     if (!insn_is_store(i) || !i->mem || (i->ea & 7) + i->size > 8)
         return false;
-    note(out, regs, i->reg);
+    note_registers(out, regs);
     s.src = source(i, regs, movs_source) & mask;
     out->single_step = apply(&s) && emul_step_over(regs, i->length, code64);
     out->write = s.write;
@@ -280,8 +279,13 @@ static __attribute__((noinline)) bool compute(struct ptwrite *out, const struct 
 bool emul_ptwrite(struct ptwrite *out, const struct insn *i, struct cpu_regs *regs,
                   uint64_t old, uint64_t movs_source, bool code64)
 {
-    if (unlikely(i->op != INSN_MOV || i->src != INSN_SRC_REG || i->size != 8 || (i->ea & 7)))
+    out->before.rip = regs->rip;
+    out->before.rflags = regs->rflags;
+    out->reg_nr = i->reg;
+    out->before.reg = cpu_reg_get(regs, i->reg);
+    out->brief = likely((i->op == INSN_MOV || i->op == INSN_XCHG) && i->src == INSN_SRC_REG && i->size == 8 && !(i->ea & 7));
+    if (!out->brief)
         return compute(out, i, regs, old, movs_source, code64);
-    move(out, i, regs, code64);
+    whole(out, i, regs, old, code64);
     return true;
 }
