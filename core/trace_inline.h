@@ -36,7 +36,7 @@ static inline __attribute__((always_inline)) void trace_inline(uint32_t event, u
         r->who = TRACE_WHO(TRACE_DOM_IDLE, c->id);
         r->rip = 0;
     }
-    if (unlikely(t->wanted))
+    if (unlikely(READ_ONCE(t->wanted)))
         trace_export(t, r);
 }
 

@@ -79,8 +79,10 @@ static _Atomic uint64_t *slot_of(unsigned d, unsigned i)
 
 void machine_flush(cpumask_t cpus, enum flush what, uint64_t va)
 {
+    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER; /* what one flush took is looked at before another is over */
     uint64_t seen, held;
 
+    pthread_mutex_lock(&one);
     for (unsigned d = 0; d < DOMS; d++) {
         for (unsigned i = 0; (cpus & doms[d].dirty_cpus) && i < SLOTS; i++) {
             seen = atomic_exchange(&tlb[d][i], 0);
@@ -91,6 +93,7 @@ void machine_flush(cpumask_t cpus, enum flush what, uint64_t va)
             assert_true(!(seen & PTE_RW) || (frame_of(mfn(pte_mfn(seen)))->type & TYPE_COUNT));
         }
     }
+    pthread_mutex_unlock(&one);
     fake_core_flush(cpus, what, va);
 }
 
