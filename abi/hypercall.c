@@ -9,26 +9,26 @@
 
 #define HYPERCALL(nr, name, args, needs, run) \
     [nr] = { name, args, needs, (needs) == PRIV_NONE && (nr) != __HYPERVISOR_iret, TRACE_HYPERCALL(nr, args), run },
-const struct hypercall_row hypercall_table[HYPERCALLS] = {
+const struct hypercall_row hypercall_table[HYPERCALL_ROWS] = {
 #include "abi/table.def"
 };
 #undef HYPERCALL
 
-_Static_assert(HYPERCALLS <= PERF_HYPERCALL_MAX, "each is counted");
+_Static_assert(HYPERCALL_ROWS <= PERF_HYPERCALL_MAX, "each is counted");
 
 #define SYSCALL_BYTES 2 /* length of the instruction that brought us here */
 
 /* Runs hc, counts, traces; `event` is its kind for the recorder. */
 static inline __attribute__((always_inline)) long run(struct hypercall *hc, uint32_t event)
 {
-    size_t nr = clamp_index(hc->nr, HYPERCALLS);
+    size_t nr = clamp_index(hc->nr, HYPERCALL_ROWS);
     const struct hypercall_row *r = &hypercall_table[nr];
     struct pcpu *c = this_pcpu();
     struct trace_cpu *t = c->trace;
     struct trace_mark mark;
     long rc;
 
-    if (unlikely(hc->nr >= HYPERCALLS || !r->run))
+    if (unlikely(hc->nr >= HYPERCALL_ROWS || !r->run))
         return -ENOSYS;
     if (unlikely(!domain_may(hc->d, r->needs)))
         return refuse(hc->v, -EPERM, "%s: not privileged", r->name);

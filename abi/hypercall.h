@@ -66,8 +66,8 @@ struct hypercall_row {
     uint64_t head; /* as it is recorded: core/trace.h */
     long (*run)(struct hypercall *hc);
 };
-#define HYPERCALLS (__HYPERVISOR_arch_0 + 1u)
-extern const struct hypercall_row hypercall_table[HYPERCALLS];
+#define HYPERCALL_ROWS (__HYPERVISOR_arch_0 + 1u)
+extern const struct hypercall_row hypercall_table[HYPERCALL_ROWS];
 
 /*
  * One hypercall of the current vCPU: registers in, registers out, continuation included. Called by the machine. hypercall_again:

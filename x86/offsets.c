@@ -109,7 +109,7 @@ static inline __attribute__((always_inline)) void short_record(void)
 
 static inline __attribute__((always_inline)) void short_hypercall(void)
 {
-    DEFINE(HYPERCALLS, HYPERCALLS);
+    DEFINE(HYPERCALL_ROWS, HYPERCALL_ROWS);
     _Static_assert(sizeof(struct hypercall_row) == 32, "x86/short.S shifts by 5");
     OFFSET(ROW_plain, struct hypercall_row, plain);
     OFFSET(ROW_head, struct hypercall_row, head);

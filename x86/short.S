@@ -459,7 +459,7 @@ pf_kernel:
 hypercall:
         cmp     $HYPERCALL_IRET, %rax
         je      hypercall_iret
-        cmp     $HYPERCALLS, %rax
+        cmp     $HYPERCALL_ROWS, %rax
         jae     hypercall_others
         sbb     %rcx, %rcx                      /* clamp_index() */
         and     %rcx, %rax
