@@ -5,7 +5,7 @@ A row is what its operation costs, and, if a plugin of QEMU watched (tests/bench
 instruction counting does not charge for.
 """
 
-import pathlib
+import gzip
 import re
 import subprocess
 import sys
@@ -62,8 +62,8 @@ def plugin_options(system, counts):
 
 
 def joined(drivers, program):
-    """Two initrds as one: the later /init is the one that stays."""
-    first = drivers.read_bytes()
+    """Two initrds as one, in which the later /init is the one that stays. xl wants all of it compressed or nothing."""
+    first = gzip.decompress(drivers.read_bytes())
     return first + bytes(-len(first) % 4) + program.read_bytes()
 
 
