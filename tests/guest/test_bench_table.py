@@ -53,6 +53,11 @@ def test_a_grant_copy_may_cost_the_copy_and_some():
         assert lines[0].missed is missed
 
 
+def test_a_guests_device_is_not_compared_with_the_device_itself():
+    x = line(io__read_4k=(100, 400, 300))
+    assert (x.to_native, x.to_xen, x.overhead, x.target) == (3, 0.75, None, None)
+
+
 def test_a_row_that_one_system_has_not():
     x = line(macro4__ping_pong_apart=(None, 100, 40))
     assert (x.overhead, x.to_xen, x.target) == (None, 0.4, None)
