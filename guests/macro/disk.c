@@ -67,7 +67,8 @@ static const struct row rows[] = {
 
 const struct row *disk_rows(void)
 {
-    if (!load_drivers())
+    /* While drivers are loaded, CPUs that take turns spin for each other, for minutes in an emulator that counts. */
+    if (getenv("crowded") || !load_drivers())
         return NULL;
     wait_for("/dev/vda");
     mkdir("/disk", 0755);
