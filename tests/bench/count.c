@@ -6,8 +6,8 @@
  *
  * The guest says where a sample begins and ends, and that a row is complete, by instructions without effect (guests/bench_mark.h).
  * Of a row's samples, that with the fewest instructions is taken, as the guest takes that with the least time. FILE gets a line a
- * row: the numbers in the order of `enum count`, nothing if it had no samples. A line `boot N` before them tells how many instructions all CPUs executed from the
- * first one at 1 to 16 MiB, where loaders put a kernel, to the first one of a guest's kernel.
+ * row: the numbers in the order of `enum count`, nothing if it had no samples. A line `boot N` before them tells how many
+ * instructions all CPUs executed from the first one at 1 to 16 MiB, where loaders put a kernel, to the first one of a guest's kernel.
  */
 
 #include "plugin.h"

@@ -22,10 +22,9 @@ BASELINE = micro.TOP / "tests/bench/baseline.csv"
 GROWTH = 1.05       # a row may cost so much of its baseline
 
 
-def write(results, unit, title, name):
-    """Prints the table, and leaves it in NAME.txt, NAME.csv and NAME.svg."""
-    lines = bench_table.lines_of(results)
-    table = bench_table.text(lines, unit)
+def write(lines, unit, title, name, more=""):
+    """Prints the table and what there is `more` to say, and leaves it in NAME.txt, NAME.csv and NAME.svg."""
+    table = bench_table.text(lines, unit) + more
     print(table, end="")
     name.with_suffix(".txt").write_text(table)
     name.with_suffix(".svg").write_text(bench_table.svg(lines, title))
@@ -54,7 +53,8 @@ def everything(name):
             results[system].update(bench_runs.size_rows(system))
         results[system].update(stock_kernel_rows(system))
         results[system].update(bench_io.io_rows(system))
-    write(results, "instructions (sizes: KiB)", "Instructions: Krypton to Xen 4.17 (what both add to the bare machine, where there is one)", name)
+    write(bench_table.lines_of(results), "instructions (sizes: KiB)",
+          "Instructions: Krypton to Xen 4.17 (what both add to the bare machine, where there is one)", name)
 
 
 def wall(pairs, name):
@@ -66,12 +66,14 @@ def wall(pairs, name):
             rows = {} if system == "native" else bench_runs.micro_rows(system, counted=False, icount=False)
             rows.update(bench_runs.macro_rows(system, counted=False, icount=False))
             runs[system].append({row: r for row, r in rows.items() if not row.startswith("size.")})
-    results = {system: {row: Row(round(statistics.median(run[row].cost for run in of)), {}) for row in of[0]} for system, of in runs.items()}
-    write(results, f"ticks, medians of {pairs} runs", "Time in the emulator: Krypton to Xen 4.17", name)
-    print(f"\n{'Krypton to Xen, run by run':<36} {'least':>7} {'median':>7} {'most':>7}")
+    results = {system: {row: Row(round(statistics.median(run[row].cost for run in of)), {}) for row in of[0]}
+               for system, of in runs.items()}
+    lines = [x._replace(target=None) for x in bench_table.lines_of(results)]        # targets are about instructions
+    spread = [f"\n{'Krypton to Xen, run by run':<36} {'least':>7} {'median':>7} {'most':>7}"]
     for row in results["Krypton"]:
         ratios = sorted(ours[row].cost / max(theirs[row].cost, 1) for ours, theirs in zip(runs["Krypton"], runs["Xen"]))
-        print(f"{row:<36} {ratios[0]:>7.2f} {statistics.median(ratios):>7.2f} {ratios[-1]:>7.2f}")
+        spread.append(f"{row:<36} {ratios[0]:>7.2f} {statistics.median(ratios):>7.2f} {ratios[-1]:>7.2f}")
+    write(lines, f"ticks, medians of {pairs} runs", "Time in the emulator: Krypton to Xen 4.17", name, "\n".join(spread) + "\n")
 
 
 def check():

@@ -81,7 +81,8 @@ def text(lines, unit):
                    + f" {number(x.to_native, 3):>8} {number(x.to_xen, 2):>6} {number(x.overhead, 2):>13}"
                    + f" {'' if x.target is None else f'{x.target:.4g}':>7}{' missed' if x.missed else ''}")
     judged = [x for x in lines if x.target is not None and x.judged is not None]
-    out += ["", f"{sum(not x.missed for x in judged)} of {len(judged)} targets met"]
+    if judged:
+        out += ["", f"{sum(not x.missed for x in judged)} of {len(judged)} targets met"]
     counts = [c for c in COUNTS if c != "instructions"]
     if any(c for x in lines for c in x.counts):
         out += ["", f"{'in one operation (whole batch)':<36} {'':<8}" + "".join(f"{name:>14}" for name in counts)]
