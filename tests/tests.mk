@@ -6,6 +6,7 @@
 #   make tsan          tests with threads, under the thread sanitizer
 #   make msan          unit tests and the corpora under the memory sanitizer: what guests get is initialised
 #   make model         tests/model/*.pml, exhaustively, with Spin
+#   make frama-c       tests/frama-c/*.c: decoders, parsers and arithmetic, free of run-time errors for all inputs, with Eva
 #   make clang-build   the whole image with clang
 #   make lint          static checks, and the line between the core and the machine
 #   make coverage      the unit tests once more: which lines and branches do they run? build/coverage/uncovered lists the others
@@ -20,7 +21,7 @@ CLANG ?= clang-14
 # What a fuzzer has to replay in `make unit`.
 REPLAYS := $(patsubst tests/fuzz/corpus/%,%,$(wildcard tests/fuzz/corpus/fuzz_*))
 
-.PHONY: unit small-scope schedules tsan msan coverage model seeded figures clang-build lint fuzz
+.PHONY: unit small-scope schedules tsan msan coverage model frama-c seeded figures clang-build lint fuzz
 
 # ---- Unit tests ----
 
@@ -87,6 +88,9 @@ coverage:
 
 model:
 	@tests/model/run.sh $(OUT)/model
+
+frama-c:
+	@tests/frama-c/run.sh $(OUT)/frama-c
 
 seeded:
 	@nice tests/seeded/run $(OUT)/seeded $(BUGS)
