@@ -21,7 +21,6 @@ int main(void)
 {
     uint64_t base = Frama_C_unsigned_long_interval(0, UINT64_MAX), size = Frama_C_unsigned_long_interval(0, UINT64_MAX);
     uint32_t type = Frama_C_unsigned_int_interval(0, UINT32_MAX);
-    const char *why;
 
     mem_type_name(type);
     any_map(Frama_C_unsigned_int_interval(0, ARRAY_SIZE(map.range)));
