@@ -43,7 +43,8 @@ static inline uint32_t machine_flush_stamp(void)
 /* ---- Guest memory ---- */
 
 #ifdef __clang_analyzer__ /* which would take what assembly writes for unwritten */
-size_t copy_lean(void *to, const void *from, size_t n);
+size_t machine_copy_from_guest(void *to, guest_ptr_t from, size_t n);
+size_t machine_copy_to_guest(guest_ptr_t to, const void *from, size_t n);
 #else
 /*
  * copy_user() and, for 4 and 8 bytes, copy_user4() and copy_user8() of x86/entry.S: bytes not copied. They change so few registers
@@ -64,7 +65,6 @@ static inline size_t copy_lean(void *to, const void *from, size_t n)
         COPY_USER("copy_user", left, to, from, n);
     return left;
 }
-#endif
 
 /* Once more, what was left: a write may have faulted on a stale read-only translation, which the fault itself removes. */
 size_t copy_again(void *to, const void *from, size_t n, size_t left);
@@ -88,5 +88,7 @@ static inline size_t machine_copy_to_guest(guest_ptr_t to, const void *from, siz
     left = copy_lean((void *)to.va, from, n);
     return likely(!left) ? 0 : copy_again((void *)to.va, from, n, left);
 }
+
+#endif
 
 #endif
