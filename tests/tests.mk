@@ -12,7 +12,7 @@
 #   make coverage      the unit tests once more: which lines and branches do they run? build/coverage/uncovered lists the others
 #   make seeded        do the tests find bugs? tests/seeded/*.patch, each put into a copy of the tree (BUGS='01 02': some)
 #   make figures       what the rungs came to, in figures: unit tests, coverage, models, fuzzers, hostile cases, soaks (NIGHT=1:
-#                      those that take long too, and longer bounds; RUNGS='unit fuzz': some)
+#                      those that take long too, and longer bounds; RUNGS='unit fuzz': some). `make check` ends with such a page
 #   make fuzz          every tests/fuzz/fuzz_*.c for FUZZ_SECONDS
 
 FUZZ_SECONDS ?= 10

@@ -4,6 +4,7 @@
 In the environment: CYCLES=N, how many steps; SEED=N, which.
 """
 
+import collections
 import os
 import pathlib
 import random
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from machine import GUEST, REFERENCE
+from machine import GUEST, LOGS, REFERENCE
 from test_migrate import migrate
 
 FILES = pathlib.Path(__file__).with_name("files")
@@ -213,20 +214,30 @@ def as_before(dom0):
     assert result.status == 0, result.output
 
 
+def keep_figures(done, looks):
+    steps = ", ".join(f"{name} {times}" for name, times in sorted(done.items()))
+    text = f"cycles: seed {SEED}, {sum(done.values())} steps ({steps}), {looks} looks at the empty host, 0 things left there\n"
+    (LOGS / "cycles.figures").write_text(text, encoding="utf-8")
+
+
 def test_cycles(dom0):
     print(f"SEED={SEED} CYCLES={CYCLES}", flush=True)
     w = World(dom0, random.Random(SEED))
     dom0.run("chmod 755 /run/files/host-state; /run/files/host-state save")
     w.begin()
+    done, looks = collections.Counter(), 0
     for number in range(1, CYCLES + 1):
         step = w.rng.choices(list(STEPS), STEPS.values())[0]
         start = time.monotonic()
         step(w)
         w.total = w.check()
+        done[step.__name__] += 1
         print(f"{number}/{CYCLES} {step.__name__}: {time.monotonic() - start:.1f} s; guest {dom0.domains()['g'][0]}: {w.cpus} vCPUs, "
               f"{w.size} MiB{', xvdb' * w.extra}{', eth0' * w.nic}", flush=True)
         if number % TOGETHER == 0 or number == CYCLES:
             w.end()
             as_before(dom0)
+            looks += 1
             if number < CYCLES:
                 w.begin()
+    keep_figures(done, looks)

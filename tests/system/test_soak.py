@@ -59,7 +59,7 @@ class Report:
         page = [f"soak: {ended} after {(time.monotonic() - self.start) / 60:.1f} minutes, seed {SEED}"]
         page += ["operations", *rows(sorted(self.done.items()))]
         page += ["faults injected", *rows(sorted(self.faults.items()))]
-        page += [f"leaks: {len(self.leaks)}", *rows(self.leaks_by_kind().items())]
+        page += [f"leaks, in {self.done['looks at the empty host']} looks: {len(self.leaks)}", *rows(self.leaks_by_kind().items())]
         page += ["longest, in seconds", *rows(slowest, "9.1f")]
         page += [f"dom0 woke {beats} times, at the worst {late} ms late"]
         return "\n".join(page + [f"leaked: {leak}" for leak in self.leaks]) + "\n"
