@@ -107,9 +107,12 @@ static inline bool writable_get_ordinary(struct frame *f)
 /* Frame m of `owner` is mapped once more. False: nothing changed, it is for frame_get() and type_get() to say why. */
 __must_check static inline bool frame_map(mfn_t m, domid_t owner, bool writable)
 {
-    struct frame *f = frame_of(m);
+    struct frame *f;
 
-    if (unlikely(!mfn_is_tracked(m) || !frame_get_ordinary(f, owner, 1)))
+    if (unlikely(!mfn_is_tracked(m)))
+        return false;
+    f = frame_of(m);
+    if (unlikely(!frame_get_ordinary(f, owner, 1)))
         return false;
     if (!writable || likely(writable_get_ordinary(f)))
         return true;
@@ -132,9 +135,12 @@ static inline bool writable_get_foreign(struct frame *f, unsigned n)
 /* n mappings more of frame m of `owner`, by others. False: nothing changed, and why is for frame_get() and type_get() to say. */
 __must_check static inline bool frame_lend(mfn_t m, domid_t owner, bool writable, unsigned n)
 {
-    struct frame *f = frame_of(m);
+    struct frame *f;
 
-    if (unlikely(!mfn_is_tracked(m) || !frame_get_ordinary(f, owner, n)))
+    if (unlikely(!mfn_is_tracked(m)))
+        return false;
+    f = frame_of(m);
+    if (unlikely(!frame_get_ordinary(f, owner, n)))
         return false;
     if (!writable || likely(writable_get_foreign(f, n)))
         return true;
@@ -175,9 +181,12 @@ static inline bool frame_put_ordinary(struct frame *f)
  */
 __must_check static inline bool frame_unmap(mfn_t m, bool writable)
 {
-    struct frame *f = frame_of(m);
+    struct frame *f;
 
-    if (unlikely(!mfn_is_tracked(m) || (writable && !writable_put_ordinary(f))))
+    if (unlikely(!mfn_is_tracked(m)))
+        return false;
+    f = frame_of(m);
+    if (unlikely(writable && !writable_put_ordinary(f)))
         return false;
     if (likely(frame_put_ordinary(f)))
         return true;

@@ -404,11 +404,12 @@ static inline void entry_changed(struct domain *d, mfn_t table, unsigned level, 
 static inline __attribute__((always_inline)) bool set_simply(mfn_t table, unsigned i, uint64_t entry, struct domain *owner,
                                                              struct domain *from, bool preserve_ad)
 {
-    struct frame *f = frame_of(table);
+    struct frame *f;
     uint64_t old;
 
     if (unlikely(!mfn_is_tracked(table) || !l1_get_simply(l1_rule(owner, from), &entry)))
         return false;
+    f = frame_of(table);
     if (unlikely(!frame_lock_l1(f, owner->id))) {
         l1_put(entry);
         return false;
@@ -436,10 +437,13 @@ static unsigned set_run(struct domain *owner, struct domain *from, const struct 
     bool preserve_ad = u->ptr % sizeof(uint64_t) == MMU_PT_UPDATE_PRESERVE_AD;
     const struct l1_rule rule = l1_rule(owner, from);
     const struct mmu_update *end = u + n, *q = u;
-    struct frame *f = frame_of(table);
+    struct frame *f;
     uint64_t e[PT_RUN], *to = e;
 
-    if (unlikely(!mfn_is_tracked(table) || !l1_in_use(atomic_load_explicit(&f->type, memory_order_relaxed))))
+    if (unlikely(!mfn_is_tracked(table)))
+        return 0;
+    f = frame_of(table);
+    if (unlikely(!l1_in_use(atomic_load_explicit(&f->type, memory_order_relaxed))))
         return 0;
     for (; q != end && !((q->ptr ^ u->ptr) & SAME_TABLE); q++) {
         uint64_t fit = q->val;
