@@ -21,7 +21,7 @@ field() { sed -n "s/^ \* $2: //p" "$here/$1.c"; }
 # analyse TREE DRIVER LOG: false if Frama-C itself fails, or takes two minutes of a processor. LOG.csv has the alarms.
 analyse() {
     (cd "$1" && ulimit -t 120 && eval "frama-c -machdep gcc_x86_64 -c11 $strict -eva -eva-precision 2 $(field "$2" OPTIONS)" \
-        '-cpp-extra-args="-I. -I$out/include -include tests/frama-c/shim.h -D__XEN_TOOLS__ -D__XEN_INTERFACE_VERSION__=0x00040e00"' \
+        '-cpp-extra-args="-I. -Ihost/inline -I$out/include -include tests/frama-c/shim.h -D__XEN_TOOLS__ -D__XEN_INTERFACE_VERSION__=0x00040e00"' \
         '"tests/frama-c/$2.c" -eva-msg-key=-final-states,-initial-state -then -metrics -metrics-eva-cover' \
         '-then -report-csv "$3.csv" -report-no-proven' > "$3" 2>&1) && grep -q 'functions analyzed' "$3"
 }
@@ -39,7 +39,7 @@ functions() {
 found() {
     local tree="$out/seeded-$2" log="$out/$1.log.$2"
 
-    rm -rf "$tree" && mkdir -p "$tree" && (cd "$root" && cp -r --parents abi boot core lib x86 tests/frama-c "$tree") &&
+    rm -rf "$tree" && mkdir -p "$tree" && (cd "$root" && cp -r --parents abi boot core host lib x86 tests/frama-c "$tree") &&
         patch -s -d "$tree" -p1 < "$(echo "$root/tests/seeded/$2"-*.patch)" &&
         analyse "$tree" "$1" "$log" && unexplained "$1" "$log" | grep -q .
 }

@@ -230,7 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (!begun)
         once();
     begun = true;
-    before = frames_free_count();
+    before = free_or_dom0s();
     data = bytes;
     left = size;
     variant = byte();
@@ -260,7 +260,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     check();
     /* What the core keeps for the next domain may grow once, but not for ever. */
     lowest = MIN(lowest, before);
-    if (frames_free_count() + 64 < lowest)
+    if (free_or_dom0s() + 64 < lowest)
         abort();
     return 0;
 }

@@ -14,6 +14,7 @@
 #include "core/budget.h"
 #include "core/dirty.h"
 #include "core/grant.h"
+#include "core/grant_table.h"
 #include "core/m2p.h"
 #include "core/port.h"
 #include "core/pt.h"
@@ -167,6 +168,14 @@ static void introduce(void)
     if (port_alloc_unbound(guests[0].d, guests[1].d->id, &port) ||
         port_bind_interdomain(guests[1].d, guests[0].d->id, port, &other))
         abort();
+}
+
+/* Free frames, and those that dom0 has, to which a tool gives more: its memory, and its grant table as it sees it and its counts. */
+static uint64_t free_or_dom0s(void)
+{
+    uint64_t shared = grants_frames(control.d, false), counts = GRANT_V1_PER_FRAME * sizeof(struct active) / PAGE_SIZE;
+
+    return frames_free_count() + control.d->tot_pages + shared * (1 + counts) + grants_frames(control.d, true);
 }
 
 /* Kills a domain, as dom0, in pieces. */
