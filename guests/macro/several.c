@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Rows of several CPUs that have to do with each other. On the kernel's command line
- * (which becomes the environment), crowded=1 says that CPUs take turns: then nobody spins.
- */
+/* Rows of several CPUs that have to do with each other; there are none on one. */
 
 #define _GNU_SOURCE
 #include "macro.h"
@@ -71,12 +68,7 @@ static void touch_among_spinners(void)
 
 /* ---- */
 
-static const struct row taking_turns[] = {
-    { "twenty_processes_abreast", op_abreast, NULL, 10 },
-    { "ping_pong_apart", op_ping_pong, NULL, 200 },
-    { 0 }
-};
-static const struct row at_once[] = {
+static const struct row rows[] = {
     { "twenty_processes_abreast", op_abreast, NULL, 10 },
     { "ping_pong_apart", op_ping_pong, NULL, 200 },
     { "mprotect_16_shared", op_mprotect_16, touch_among_spinners, 40 },
@@ -90,5 +82,5 @@ const struct row *several_rows(void)
         return NULL;
     stay_on(begin_partner(), 1);
     stay_on(0, 0);
-    return getenv("crowded") ? taking_turns : at_once;
+    return rows;
 }

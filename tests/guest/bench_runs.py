@@ -36,9 +36,9 @@ CODE = {"native": "from=ffff800000000000,to=ffffffffffffffff", "Xen": "from=ffff
 # A disk answers when the host likes: what passes until then is no cost, what is executed is.
 EXECUTED = ("macro.file_sync", "macro.sql", "io.")
 
-# name of a family of rows: CPUs of the machine, of the kernel, what the kernel is told. The bare kernel has one CPU in all of them:
+# name of a family of rows: CPUs. The bare kernel has one CPU in all of them:
 # to start a second one, it waits in ways that take QEMU many minutes when it counts instructions.
-MACRO = {"macro": (1, 1, ""), "macro2": (2, 2, ""), "macro4": (4, 4, ""), "crowded4": (1, 4, "crowded=1")}
+MACRO = {"macro": 1, "macro2": 2}
 
 
 class Row(typing.NamedTuple):
@@ -102,15 +102,15 @@ def micro_rows(system, counted=True, icount=True):
 
 def macro_machine(system, family="macro", icount=True, more=""):
     """QEMU's command line for Debian's kernel with one program. more: of the kernel's."""
-    cpus, vcpus, told = MACRO[family]
+    cpus = MACRO[family]
     initrd, disk = OUT / "initrd", OUT / "disk.img"
     OUT.mkdir(parents=True, exist_ok=True)
     initrd.write_bytes(joined(DRIVERS, PROGRAM))
     if not disk.exists():
         subprocess.run(["mke2fs", "-q", "-t", "ext4", disk, "64M"], check=True)
-    linux = f"{LINUX} {told} {more}"
+    linux = f"{LINUX} {more}"
     boot = (("-kernel", str(KERNEL), "-append", f"console=ttyS0 {linux}", "-initrd", str(initrd)) if system == "native" else
-            ("-kernel", str(HYPERVISOR[system]), "-append", f"{DOM0} dom0_mem=384M,max:384M dom0_max_vcpus={vcpus}",
+            ("-kernel", str(HYPERVISOR[system]), "-append", f"{DOM0} dom0_mem=384M,max:384M dom0_max_vcpus={cpus}",
              "-initrd", f"{KERNEL} console=hvc0 {linux},{initrd}"))
     return micro.qemu(*boot, "-drive", f"file={disk},if=virtio,format=raw,snapshot=on", *(ICOUNT if icount else ()), cpus=cpus)
 

@@ -59,7 +59,7 @@ def test_a_guests_device_is_not_compared_with_the_device_itself():
 
 
 def test_a_row_that_one_system_has_not():
-    x = line(macro4__ping_pong_apart=(None, 100, 40))
+    x = line(macro2__ping_pong_apart=(None, 100, 40))
     assert (x.overhead, x.to_xen, x.target) == (None, 0.4, None)
 
 
