@@ -321,6 +321,7 @@ unsigned host_audit_tlbs(void)
             faults++;
             printf("CPU %u: stale translation of %#lx to frame %#lx%s: %s\n", cpu, t->va, t->frame.n,
                    t->writable ? " (writable)" : "", fault);
+            fflush(stdout);
         }
     }
     pthread_mutex_unlock(&tlb_lock);
