@@ -69,8 +69,13 @@ static struct vcpu *mover;
 
 static void move(void)
 {
-    if (mover && left && byte() < 0x20)
-        put(mover, va_of(ARGS) + (byte() & 0x38), raw(4), 4);
+    unsigned self = host_cpu;
+
+    if (!mover || mover->running_on < 0 || !left || byte() >= 0x20)
+        return;
+    host_cpu = (unsigned)mover->running_on; /* by what that CPU's TLB has */
+    put(mover, va_of(ARGS) + (byte() & 0x38), raw(4), 4);
+    host_cpu = self;
 }
 
 /* While this CPU waits, the other takes a vCPU that is to stop out of its guest. */
