@@ -6,7 +6,6 @@
  * again and every TLB is looked at; at the end all die, and nothing of them may be left.
  */
 #include <inttypes.h>
-#include <setjmp.h>
 #include <stdio.h>
 
 #include "abi/hypercall.h"
@@ -90,17 +89,6 @@ static void others_stop(void)
             host_run(NULL);
     }
     host_cpu = self;
-}
-
-static sigjmp_buf ended;
-
-/* Only who has all rights may end the machine. Nothing is held then. */
-static void machine_ended(enum machine_end how)
-{
-    (void)how;
-    if (!current_vcpu() || !domain_may(current_vcpu()->domain, PRIV_SYSTEM) || this_pcpu()->locks_held)
-        abort();
-    siglongjmp(ended, 1);
 }
 
 /* ---- The play ---- */

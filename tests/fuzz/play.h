@@ -6,6 +6,7 @@
 #ifndef TESTS_FUZZ_PLAY_H
 #define TESTS_FUZZ_PLAY_H
 
+#include <setjmp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,19 @@ static void run_on(unsigned cpu, struct vcpu *v)
         host_run(NULL);
     host_cpu = cpu;
     host_run(v);
+}
+
+/* ---- The end of the machine ---- */
+
+static _Thread_local sigjmp_buf ended; /* where this CPU goes on then */
+
+/* Only who has all rights may end the machine. Nothing is held then. */
+static void machine_ended(enum machine_end how)
+{
+    (void)how;
+    if (!current_vcpu() || !domain_may(current_vcpu()->domain, PRIV_SYSTEM) || this_pcpu()->locks_held)
+        abort();
+    siglongjmp(ended, 1);
 }
 
 /* ---- Guests ---- */

@@ -156,17 +156,6 @@ static void rest(void)
 
 /* ---- A CPU ---- */
 
-static _Thread_local sigjmp_buf ended;
-
-/* Only who has all rights may end the machine. Nothing is held then. */
-static void machine_ended(enum machine_end how)
-{
-    (void)how;
-    if (!current_vcpu() || !domain_may(current_vcpu()->domain, PRIV_SYSTEM) || this_pcpu()->locks_held)
-        abort();
-    siglongjmp(ended, 1);
-}
-
 /* Nobody is to run here. */
 static void nobody(void)
 {
