@@ -35,8 +35,8 @@ struct mce_event {
 void mce_start_cpu(void);
 
 /*
- * In the exception: what this CPU's banks say, the first of them; true if the hypervisor must end. False: no error of this CPU's was the reason, it
- * may go on; corrected ones stay in the banks for the next look. Takes no lock.
+ * In the exception: what this CPU's banks say, the first of them; true if the hypervisor must end. False: no error of this CPU's was
+ * the reason, it may go on; corrected ones stay in the banks for the next look. Takes no lock.
  */
 bool mce_exception(struct mce_event *e);
 
