@@ -81,6 +81,7 @@ class Debugger:
         self.link = socket.socket(socket.AF_UNIX)
         self.link.settimeout(LIMIT)
         self.link.connect(str(self.path))
+        self.unread = b""
         # Single registers are to be had by those alone who ask what there is.
         self.ask("qSupported:xmlRegisters=i386")
         self.ask("qXfer:features:read:target.xml:0,ffb")
@@ -91,13 +92,21 @@ class Debugger:
         self.link.close()
 
     def ask(self, command):
-        """Gives what it answers; each packet is $TEXT#SUM, and + is the receipt."""
+        """Gives what it answers; each packet is $TEXT#SUM, and + is the receipt. That the machine stands still
+        from now on (T) is told by itself, at some time after the link is up, and answers nothing."""
         self.link.sendall(b"$%s#%02x" % (command.encode(), sum(command.encode()) % 256))
-        answer = b""
-        while not re.search(rb"\$[^#]*#..", answer):
-            answer += self.link.recv(65536)
+        while (packet := self.receive()).startswith("T"):
+            pass
+        return packet
+
+    def receive(self):
+        while not (packet := re.search(rb"\$([^#]*)#..", self.unread)):
+            data = self.link.recv(65536)
+            assert data, "the machine ended"
+            self.unread += data
+        self.unread = self.unread[packet.end():]
         self.link.sendall(b"+")
-        return re.search(rb"\$([^#]*)#..", answer)[1].decode()
+        return packet[1].decode()
 
     def choose(self, cpu):
         assert self.ask(f"Hg{cpu + 1:x}") == "OK"
