@@ -27,7 +27,8 @@ static long console_io_write(struct hypercall *hc)
         hc->arg[1] -= n;
         hc->arg[2] += n;
         /* A serial line takes milliseconds for that. */
-        if (!budget_take(BUDGET_UNITS) && hc->arg[1])
+        budget_spend();
+        if (hc->arg[1])
             return -ERESTART;
     }
     return 0;

@@ -90,7 +90,7 @@ static long reservation_op(struct hypercall *hc, unsigned cmd, uint64_t start)
             }
             if (one_extent(hc, &x, cmd, i))
                 break;
-            budget_take(32u << x.r.extent_order);
+            budget_take(8u << x.r.extent_order);
         }
     }
     domain_put(x.d);

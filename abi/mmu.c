@@ -389,7 +389,7 @@ static long ext_one(struct hypercall *hc, struct domain *d, const struct mmuext_
         if (!self || !domain_may(hc->d, PRIV_HARDWARE))
             return -EINVAL;
         machine_flush_caches();
-        budget_take(BUDGET_UNITS);
+        budget_spend();
         return 0;
     case MMUEXT_SET_LDT:
         return self ? vcpu_set_ldt(hc->v, op->arg1.linear_addr, op->arg2.nr_ents) : -EPERM;

@@ -82,7 +82,7 @@ static int drop_frames(struct domain *d)
 
         ASSERT(ours);
         (void)ours;
-        if (!budget_take(4))
+        if (!budget_take(1))
             rc = -ERESTART;
     }
     unlock(&d->lock);

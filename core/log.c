@@ -134,7 +134,7 @@ static void guest_say(struct domain *d, enum loglevel level, const char *fmt, va
     log_take();
     if (guest_may_say(d)) {
         say(d, fmt, args);
-        budget_take(BUDGET_UNITS); /* a serial line takes milliseconds for it */
+        budget_spend(); /* a serial line takes milliseconds for it */
     }
     log_give();
 }

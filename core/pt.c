@@ -180,7 +180,8 @@ static void entry_put(uint64_t e, unsigned level)
  * Most entries of most tables are 0 and hold nothing, so they are passed over a cache line at a time. TYPE_BUSY is held, so
  * that nobody writes entries meanwhile.
  */
-#define LINE 8u
+#define LINE     8u
+#define L1_PIECE (8 * LINE) /* entries between two looks at the budget */
 
 static inline bool line_empty(const uint64_t *e)
 {
@@ -287,6 +288,7 @@ static int validate_l1(struct domain *d, struct frame *f)
             uint64_t fit = e;
             int rc = l1_get_unusual(d, d, &fit);
 
+            budget_take(1); /* it costs double */
             if (rc) {
                 f->cursor = (uint16_t)i;
                 return rc == -ERESTART ? rc : bad_entry(d, f, 1, e, rc);
@@ -332,20 +334,28 @@ int pt_validate(struct domain *d, mfn_t m, enum frame_type type)
     return type == TYPE_L1 ? validate_l1(d, frame_of(m)) : validate_upper(d, frame_of(m), level_of(type));
 }
 
-static void devalidate_l1(struct frame *f)
+/* In pieces, as the last reference to a page may go with an entry. False: the budget is spent, and there is more. */
+static bool devalidate_l1(struct frame *f)
 {
     pte_slot *t = table_of(frame_mfn(f));
 
-    budget_take(f->cursor);
-    for (unsigned i = f->cursor; i;) {
-        const uint64_t e = t[--i];
+    while (f->cursor) {
+        unsigned i = f->cursor, end = i > L1_PIECE ? i - L1_PIECE : 0;
 
-        if (likely(e & PTE_P))
-            l1_put(e);
-        else if (!e)
-            i = used_below(frame_mfn(f), i);
+        while (i > end) {
+            const uint64_t e = t[--i];
+
+            if (likely(e & PTE_P))
+                l1_put(e);
+            else if (!e)
+                i = used_below(frame_mfn(f), i);
+        }
+        budget_take(f->cursor - i);
+        f->cursor = (uint16_t)i;
+        if (i && budget_spent())
+            return false;
     }
-    f->cursor = 0;
+    return true;
 }
 
 int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type)
@@ -356,7 +366,7 @@ int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type)
 
     shadow_table_gone(d, m);
     if (level == 1)
-        devalidate_l1(f);
+        return devalidate_l1(f) ? 0 : -ERESTART;
     while ((f->cursor = used_below_paid(m, f->cursor))) {
         f->cursor--;
         if (level < 4 || pt_slot_guest(f->cursor))

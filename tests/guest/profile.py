@@ -18,9 +18,9 @@ SYMBOLS = micro.TOP / "build/release/krypton-syms"
 FEW = 20
 
 
-def functions():
+def functions(symbols=SYMBOLS):
     """(addresses, names) of the hypervisor's code, sorted."""
-    lines = subprocess.run(["nm", SYMBOLS], capture_output=True, text=True, check=True).stdout.split("\n")
+    lines = subprocess.run(["nm", symbols], capture_output=True, text=True, check=True).stdout.split("\n")
     known = sorted((int(line.split()[0], 16), line.split()[2]) for line in lines if line.split()[1:2] in (["t"], ["T"]))
     return [address for address, _ in known], [name for _, name in known]
 

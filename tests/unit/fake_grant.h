@@ -15,6 +15,7 @@
 
 #define machine_flush fake_core_flush
 #include "tests/unit/fake_core.h"
+#include "tests/unit/plenty.h"
 #undef machine_flush
 void machine_flush(cpumask_t cpus, enum flush what, uint64_t va);
 
@@ -364,7 +365,7 @@ static inline int world_new(void **state)
     memset(tlb, 0, sizeof(tlb));
     world_hook = unmap_hook = NULL;
     guests_honest = arguments_decay = true;
-    budget_units = BUDGET_UNITS;
+    budget_units = PLENTY;
     restarts = 0;
     frames_add(mfn(1), mfn(WORLD_FRAMES));
     for (unsigned d = 0; d < DOMS; d++) {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "core/audit.h"
-#include "core/budget.h"
+#include "tests/unit/plenty.h"
 #include "core/m2p.h"
 #include "core/pt.h"
 #include "core/reservation.h"
@@ -47,7 +47,7 @@ static inline void hosted_leave(struct vcpu *v, unsigned units)
     do
         this_pcpu()->budget = units;
     while (!type_drain(v));
-    budget_reset();
+    plenty();
 }
 
 static inline void guest_create_smp(struct guest *g, domid_t id, uint32_t privileges, unsigned frames, unsigned vcpus)
@@ -110,10 +110,10 @@ static inline void guest_start(struct guest *g, unsigned pages)
 {
     guest_tables(g, pages);
     host_run(g->v);
-    budget_reset();
+    plenty();
     assert_int_equal(type_pin(g->d, g->m[0], TYPE_L4), 0);
     assert_int_equal(pt_set_root(g->v, g->m[0], false), 0);
-    hosted_leave(g->v, BUDGET_UNITS);
+    hosted_leave(g->v, PLENTY);
 }
 
 static struct guest control; /* dom0: it has a vCPU to run on, and does nothing */

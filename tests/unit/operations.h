@@ -89,7 +89,7 @@ static void world_begin(void)
     grants_give(&b, &a, 8, FREE, GTF_permit_access);
     grants_give(&b, &a, 32, 0, GTF_accept_transfer);
     host_run(a.v);
-    budget_reset();
+    plenty();
     assert_int_equal(pt_set_root(a.d->vcpu[1], a.m[0], false), 0);
     a.d->vcpu[1]->initialised = true;
 }
@@ -116,7 +116,7 @@ static void world_end(uint64_t free_before)
         domain_put(held);
     guest_destroy(&b, control.v, 7);
     if (made) {
-        budget_reset();
+        plenty();
         assert_int_equal(domain_kill(made), 0);
         domain_put(made);
     }
@@ -318,9 +318,9 @@ static void run_through(void)
 {
     struct hypercall hc = { .v = a.v, .d = a.d, .nr = nr, .arg = { arg[0], arg[1], arg[2], arg[3] } };
 
-    budget_reset();
+    plenty();
     assert_int_equal(hypercall_run(&hc), 0);
-    hosted_leave(a.v, BUDGET_UNITS);
+    hosted_leave(a.v, PLENTY);
 }
 
 static void op_grant_unmap(void)

@@ -65,9 +65,9 @@ static void call(struct guest *g, unsigned cpu, uint64_t nr, uint64_t arg0, uint
     if (!v)
         return;
     for (;;) {
-        budget_reset();
+        plenty();
         rc = hypercall_run(&hc);
-        hosted_leave(v, BUDGET_UNITS);
+        hosted_leave(v, PLENTY);
         if (rc != -ERESTART)
             break;
         again(&times);
@@ -157,8 +157,8 @@ static void kill(struct guest *g, unsigned units)
 
         this_pcpu()->budget = units;
         rc = domain_kill(g->d);
-        hosted_leave(control.v, BUDGET_UNITS);
-        if (rc != -ERESTART || units != BUDGET_UNITS)
+        hosted_leave(control.v, PLENTY);
+        if (rc != -ERESTART || units != PLENTY)
             break;
         again(&times);
     }
@@ -190,9 +190,9 @@ static void give_p2(void)          { reservation(XENMEM_decrease_reservation, a.
 static void get_one(void)          { reservation(XENMEM_populate_physmap, mfn(P)); }
 static void flush_here(void)       { mmuext(0, MMUEXT_TLB_FLUSH_LOCAL, 0); }
 static void root_again(void)       { mmuext(0, MMUEXT_NEW_BASEPTR, a.m[0].n); }
-static void end_a(void)            { kill(&a, BUDGET_UNITS); }
+static void end_a(void)            { kill(&a, PLENTY); }
 static void end_a_begins(void)     { kill(&a, 1); }
-static void end_b(void)            { kill(&b, BUDGET_UNITS); }
+static void end_b(void)            { kill(&b, PLENTY); }
 static void store_b(void)          { store(&b, 1, P * PAGE_SIZE); }
 static void revoke(void)           { grant_entry(&a, GIVEN, 0, 0, mfn(0)); }
 
@@ -278,9 +278,9 @@ static void tool_sets(uint64_t entry)
     control_on(1);
     hc.v = control.v, hc.d = control.d;
     *(struct mmu_update *)machine_frame(control.m[ARGS]) = (struct mmu_update){ .ptr = mfn_maddr(control.m[3]) + 8 * WINDOW, .val = entry };
-    budget_reset();
+    plenty();
     happened = hypercall_run(&hc) == 0;
-    hosted_leave(control.v, BUDGET_UNITS);
+    hosted_leave(control.v, PLENTY);
     if (entry && happened)
         happened = host_guest_store(control.v, WINDOW * PAGE_SIZE, 0);
 }
@@ -316,7 +316,7 @@ static void begin(void)
     for (unsigned i = 0; i < 2; i++) {
         struct guest *g = i ? &b : &a;
 
-        budget_reset();
+        plenty();
         host_run(g->v);
         for (unsigned k = ARGS; k <= ARGS_OTHER; k++)
             assert_int_equal(pt_set(g->m[3], k, pte_make(g->m[k].n, RW), g->d, g->d, false), 0);
@@ -336,8 +336,8 @@ static void begin(void)
 static void end(uint64_t free_before)
 {
     tool_sets(0);
-    kill(&a, BUDGET_UNITS);
-    kill(&b, BUDGET_UNITS);
+    kill(&a, PLENTY);
+    kill(&b, PLENTY);
     domain_put(a.d);
     domain_put(b.d);
     assert_null(domain_get(1));

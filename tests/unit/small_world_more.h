@@ -196,9 +196,9 @@ static void kernel_store_in_p(void)
     v->regs->rbx = P * PAGE_SIZE;
     v->regs->rax = *(_Atomic uint64_t *)machine_frame(a.m[P]);
     v->regs->rcx = pte_make(a.m[P + 1].n, RW);
-    budget_reset();
+    plenty();
     guest_page_fault(v, P * PAGE_SIZE, X86_PFEC_PRESENT | X86_PFEC_WRITE | X86_PFEC_USER);
-    hosted_leave(v, BUDGET_UNITS);
+    hosted_leave(v, PLENTY);
     happened = v->regs->rip == ARGS_VA + sizeof(code);
 }
 
@@ -225,9 +225,9 @@ static void tool(uint64_t nr, uint64_t arg0, uint64_t arg1)
     control_on(0);
     hc = (struct hypercall){ .v = control.v, .d = control.d, .nr = nr, .arg = { arg0, arg1 } };
     for (;;) {
-        budget_reset();
+        plenty();
         rc = hypercall_run(&hc);
-        hosted_leave(control.v, BUDGET_UNITS);
+        hosted_leave(control.v, PLENTY);
         if (rc != -ERESTART)
             break;
         again(&times);

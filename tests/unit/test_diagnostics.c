@@ -68,11 +68,11 @@ static long call(uint64_t nr, uint64_t p0, uint64_t p1, uint64_t p2, uint64_t p3
     do {
         calls++;
         r->rip = 0x1000;
-        budget_reset();
+        plenty();
         host_tsc += MS(1);
         hypercall_entry(tools.v);
         assert_int_equal(this_pcpu()->locks_held, 0);
-        hosted_leave(tools.v, BUDGET_UNITS);
+        hosted_leave(tools.v, PLENTY);
     } while (r->rip == 0x1000 - 2 && calls < 100000);
     return (long)r->rax;
 }
@@ -328,7 +328,7 @@ static void a_key_says_what_there_is(void **state)
     assert_int_equal(lines_with("VCPU0: CPU"), 2);
     assert_int_equal(press("m"), 0);
     assert_int_equal(lines_with(" MiB in all"), 1);
-    guest_destroy(&g, tools.v, BUDGET_UNITS);
+    guest_destroy(&g, tools.v, PLENTY);
     assert_int_equal(press("q"), 0);
     assert_int_equal(lines_with("domain 7"), 0);
 }
@@ -343,7 +343,7 @@ static void a_long_report_is_made_in_pieces(void **state)
     for (unsigned i = 0; i < PORTS; i++)
         assert_int_equal(port_alloc_unbound(tools.d, 0, &port), 0);
     assert_int_equal(press("me"), 0);
-    assert_true(calls > PORTS / 8 / (BUDGET_UNITS / 32));
+    assert_true(calls > PORTS / 8 / (PLENTY / 32));
     assert_int_equal(lines_with("'m' pressed"), 1);
     assert_int_equal(lines_with("'e' pressed"), 1);
     for (evtchn_port_t nr = port - 100; nr <= port; nr++) {

@@ -281,7 +281,7 @@ static long call(uint64_t nr, uint64_t p0, uint64_t p1, uint64_t p2, uint64_t p3
     r->rax = nr, r->rdi = p0, r->rsi = p1, r->rdx = p2, r->r10 = p3, r->r8 = 0;
     r->rip = 0x1000;
     hypercall_entry(a.v);
-    hosted_leave(a.v, BUDGET_UNITS);
+    hosted_leave(a.v, PLENTY);
     return (long)r->rax;
 }
 
@@ -411,7 +411,7 @@ static long domctl(unsigned op, uint32_t mode, uint64_t pages, struct xen_domctl
         r->rax = __HYPERVISOR_domctl, r->rdi = VA(7), r->rip = 0x1000;
         this_pcpu()->budget = 3;
         hypercall_entry(control.v);
-        budget_reset();
+        plenty();
     } while (r->rip == 0x1000 - 2);
     memcpy(out, at, sizeof(*out));
     rc = (long)r->rax;
@@ -473,7 +473,7 @@ static void two_vcpus(void)
             ((uint64_t *)machine_frame(c.m[3 + k]))[i] = data_entry(k, i);
     }
     for (unsigned i = 0; i < 2; i++)
-        assert_int_equal(CONTINUED(BUDGET_UNITS, pt_set_root(c.d->vcpu[i], c.m[0], false)), 0);
+        assert_int_equal(CONTINUED(PLENTY, pt_set_root(c.d->vcpu[i], c.m[0], false)), 0);
 }
 
 static void must(bool x)
@@ -496,7 +496,7 @@ static void *runs(void *arg)
 
     host_cpu = 1 + v->id;
     while (!over) {
-        budget_reset();
+        plenty();
         host_run(v);
         while (c.d->pause_count == 1) { /* that of its creation */
             k = some_table(&seed);

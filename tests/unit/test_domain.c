@@ -31,7 +31,7 @@ static void kill_it(struct domain *d)
 {
     struct guest g = { .d = d };
 
-    guest_destroy(&g, control.v, BUDGET_UNITS);
+    guest_destroy(&g, control.v, PLENTY);
 }
 
 /* ---- Finding ---- */
@@ -95,7 +95,7 @@ static void another_domain_needs_the_privilege(void **state)
     domain_put(d);
     assert_null(domain_target(control.d, 99, &err));
     assert_int_equal(err, -ESRCH);
-    guest_destroy(&g, control.v, BUDGET_UNITS);
+    guest_destroy(&g, control.v, PLENTY);
 }
 
 /* ---- Ends ---- */
@@ -103,7 +103,7 @@ static void another_domain_needs_the_privilege(void **state)
 /* Everything a guest can hold at once; its free frames are counted before and after. */
 static void a_death_in_pieces_leaves_nothing(void **state)
 {
-    static const unsigned units[] = { BUDGET_UNITS, 100, 3, 1 };
+    static const unsigned units[] = { PLENTY, 100, 3, 1 };
     uint64_t before = 0;
 
     for (unsigned i = 0; i < ARRAY_SIZE(units); i++) {
@@ -163,7 +163,7 @@ static void mapped_frames_keep_a_dead_domain(void **state)
     assert_int_equal(pt_set(other.m[3], 101, 0, other.d, other.d, false), 0);
     hosted_check();
     assert_null(domain_get(3));
-    guest_destroy(&other, control.v, BUDGET_UNITS);
+    guest_destroy(&other, control.v, PLENTY);
 }
 
 static void dying_domains_get_nothing_new(void **state)
@@ -232,7 +232,7 @@ static void no_memory_at_any_point_of_its_making(void **state)
             made = rc == 0;
             kill_it(d);
         }
-        hosted_leave(control.v, BUDGET_UNITS);
+        hosted_leave(control.v, PLENTY);
         give_back();
         assert_true(rc == 0 || rc == -ENOMEM);
         assert_null(domain_get(3));
@@ -264,7 +264,7 @@ static void a_shutdown_is_told_once_and_can_be_undone(void **state)
     assert_int_equal(g.d->pause_count, 0);
     assert_false(g.v->pause & PAUSE_DOMAIN);
     assert_int_equal(g.d->shutdown_code, -1);
-    guest_destroy(&g, control.v, BUDGET_UNITS);
+    guest_destroy(&g, control.v, PLENTY);
     hosted_check();
 }
 
@@ -330,7 +330,7 @@ static void a_domain_in_the_making_can_be_named(void **state)
     }
     stop = true;
     pthread_join(other, NULL);
-    guest_destroy(&g, control.v, BUDGET_UNITS);
+    guest_destroy(&g, control.v, PLENTY);
     hosted_check();
 }
 

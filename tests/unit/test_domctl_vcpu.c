@@ -29,9 +29,9 @@ static long xstate(uint32_t cmd)
     op->u.vcpuextstate.size = cmd == XEN_DOMCTL_getvcpuextstate ? PAGE_SIZE : 592;
     op->u.vcpuextstate.buffer.p = (void *)VA(AREA);
     r->rax = __HYPERVISOR_domctl, r->rdi = VA(ARGS);
-    budget_reset();
+    plenty();
     hypercall_entry(control.v);
-    hosted_leave(control.v, BUDGET_UNITS);
+    hosted_leave(control.v, PLENTY);
     return (long)r->rax;
 }
 

@@ -139,9 +139,9 @@ static long platform(uint32_t cmd)
     op->interface_version = XENPF_INTERFACE_VERSION;
     r->rax = __HYPERVISOR_platform_op, r->rdi = VA(OP);
     r->rip = 0x1000;
-    budget_reset();
+    plenty();
     hypercall_entry(d.v);
-    hosted_leave(d.v, BUDGET_UNITS);
+    hosted_leave(d.v, PLENTY);
     hosted_check();
     return (long)r->rax;
 }

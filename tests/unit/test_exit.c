@@ -31,9 +31,9 @@ static void interrupts_come_between_pieces(void **state)
         guest_entry(&a, 2, 1 + i, 8 + i, RW); /* L1 tables with nothing in them: 512 units each */
     host_run(a.v);
     do
-        budget_reset();
+        plenty();
     while (type_pin(a.d, a.m[0], TYPE_L4) == -ERESTART);
-    hosted_leave(a.v, BUDGET_UNITS);
+    hosted_leave(a.v, PLENTY);
     hosted_check();
     assert_int_equal(type_unpin(a.m[0]), 0);
 
@@ -47,7 +47,7 @@ static void interrupts_come_between_pieces(void **state)
     assert_true(interrupts >= TABLES * PT_ENTRIES / BUDGET_UNITS);
     assert_int_equal(pieces_left, interrupts);
     hosted_check();
-    guest_destroy(&a, control.v, BUDGET_UNITS);
+    guest_destroy(&a, control.v, PLENTY);
     hosted_check();
 }
 

@@ -48,9 +48,9 @@ static long memory_op(struct guest *g, unsigned cmd, const void *arg, size_t siz
     do {
         calls++;
         r->rip = 0x1000;
-        budget_reset();
+        plenty();
         hypercall_entry(g->v);
-        hosted_leave(g->v, BUDGET_UNITS);
+        hosted_leave(g->v, PLENTY);
     } while (r->rip == 0x1000 - 2 && calls < 10000);
     return (long)r->rax;
 }

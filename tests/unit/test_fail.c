@@ -97,11 +97,11 @@ static long attempt(unsigned nth)
     do {
         r->rip = CODE + 2;
         r->rax = number;
-        budget_reset();
+        plenty();
         counting = true;
         hypercall_entry(v);
         counting = false;
-        hosted_leave(v, BUDGET_UNITS);
+        hosted_leave(v, PLENTY);
         hosted_check();
     } while (r->rip == CODE);
     return (long)r->rax;
@@ -118,7 +118,7 @@ static bool run(const struct op *op, unsigned nth, uint64_t whole)
 
     world_begin();
     op->ready();
-    hosted_leave(a.v, BUDGET_UNITS);
+    hosted_leave(a.v, PLENTY);
     host_run(by_control ? control.v : a.v);
     args = by_control ? page(&control, 7) : page(&a, ARGS);
     memcpy(asked, args, PAGE_SIZE);
@@ -146,7 +146,7 @@ static uint64_t whole(const struct op *op)
 
     world_begin();
     op->ready();
-    hosted_leave(a.v, BUDGET_UNITS);
+    hosted_leave(a.v, PLENTY);
     host_run(by_control ? control.v : a.v);
     if (attempt(0) != op->result)
         fail_msg("%s does not give %ld", op->name, op->result);

@@ -24,13 +24,13 @@ static int two_guests(void **state)
     guest_create(&a, 1, 0, PAGES);
     guest_create(&b, 2, 0, PAGES);
     host_run(a.v);
-    budget_reset();
+    plenty();
     return 0;
 }
 
 static int no_guests(void **state)
 {
-    guest_destroy(&a, control.v, BUDGET_UNITS);
+    guest_destroy(&a, control.v, PLENTY);
     guest_destroy(&b, control.v, 1);
     hosted_check();
     assert_null(domain_get(1));
@@ -134,7 +134,7 @@ static void a_table_is_not_mapped_writable(void **state)
     assert_true(frame_map(a.m[0], 1, false));
     assert_true(frame_unmap(a.m[0], false));
     frame_put_type(a.m[0]);
-    hosted_leave(a.v, BUDGET_UNITS);
+    hosted_leave(a.v, PLENTY);
 }
 
 static void the_last_mapping_frees_a_frame_given_up(void **state)
@@ -189,7 +189,7 @@ static void one_type_at_a_time(void **state)
 
     for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
         assert_int_equal(frame_get_type(a.d, a.m[0], types[i]), 0);
-        hosted_leave(a.v, BUDGET_UNITS);
+        hosted_leave(a.v, PLENTY);
         for (unsigned k = 0; k < ARRAY_SIZE(types); k++) {
             int rc = frame_get_type(a.d, a.m[0], types[k]);
 
@@ -274,7 +274,7 @@ static void a_table_that_waits_is_flushed_before_it_is_a_page(void **state)
     assert_int_equal(frame_get_type(a.d, a.m[3], TYPE_WRITABLE), 0);
     assert_true(host_flushes > before);
     frame_put_type(a.m[3]);
-    hosted_leave(a.v, BUDGET_UNITS);
+    hosted_leave(a.v, PLENTY);
     hosted_check();
 }
 
@@ -311,9 +311,9 @@ static void *contend(void *data)
     while (ready_cpus < 2)
         machine_relax();
     for (unsigned n = 0; n < 20000; n++) {
-        budget_reset();
+        plenty();
         if (take(mine, n)) {
-            hosted_leave(current_vcpu(), BUDGET_UNITS);
+            hosted_leave(current_vcpu(), PLENTY);
             continue;
         }
         gots++;
@@ -321,7 +321,7 @@ static void *contend(void *data)
             overlaps++;
         inside -= sign;
         give(mine, n);
-        hosted_leave(current_vcpu(), BUDGET_UNITS);
+        hosted_leave(current_vcpu(), PLENTY);
     }
     host_run(NULL);
     return NULL;
@@ -355,7 +355,7 @@ static void *change(void *data)
     while (ready_cpus < 2)
         machine_relax();
     for (unsigned n = 0; n < 400000; n++) {
-        budget_reset();
+        plenty();
         if (pt_set(a.m[3], 9, pte_make(a.m[10 + 2 * (n & 1) + cpu].n, RW), a.d, a.d, false))
             overlaps++;
     }

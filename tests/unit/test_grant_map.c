@@ -278,7 +278,7 @@ static void batches_and_restarts(void **state)
     unsigned flushes;
 
     (void)state;
-    for (unsigned units = 1; units <= BUDGET_UNITS; units += BUDGET_UNITS - 1) {
+    for (unsigned units = 1; units <= PLENTY; units += PLENTY - 1) {
         budget_units = units;
         restarts = 0;
         for (unsigned i = 0; i < N; i++) {
@@ -320,7 +320,7 @@ static void granters_of_one_call_are_several(void **state)
 
     (void)state;
     assert_int_equal(grants_grow(&doms[3], 1), 0);
-    for (unsigned units = 1; units <= BUDGET_UNITS; units += BUDGET_UNITS - 1) {
+    for (unsigned units = 1; units <= PLENTY; units += PLENTY - 1) {
         budget_units = units;
         for (unsigned i = 0; i < N; i++) {
             if (of[i] < DOMS) {

@@ -69,7 +69,7 @@ static long call_of(struct vcpu *v, unsigned units, uint64_t nr, uint64_t p0, ui
 
 static long call(uint64_t nr, uint64_t p0, uint64_t p1, uint64_t p2, uint64_t p3)
 {
-    return call_of(a.v, BUDGET_UNITS, nr, p0, p1, p2, p3);
+    return call_of(a.v, PLENTY, nr, p0, p1, p2, p3);
 }
 
 /* ---- Numbers, privileges, pointers ---- */
@@ -205,7 +205,7 @@ static void multicalls_write_each_result(void **state)
 /* The same batch with all the budget there is, and with one unit a call. */
 static void continuations_give_the_same(void **state)
 {
-    static const unsigned budgets[] = { BUDGET_UNITS, 100, 64, 5, 1 };
+    static const unsigned budgets[] = { PLENTY, 100, 64, 5, 1 };
     uint64_t *l1 = machine_frame(a.m[3]);
 
     for (unsigned b = 0; b < ARRAY_SIZE(budgets); b++) {
@@ -310,7 +310,7 @@ static void flushes_of_one_page_too(void **state)
         e[i].args[1] = pte_make(a.m[22].n, i % 2 ? RW : RO);
         e[i].args[2] = UVMF_INVLPG | UVMF_ALL;
     }
-    assert_int_equal(call_of(a.v, BUDGET_UNITS / 8, __HYPERVISOR_multicall, VA(ARGS), n, 0, 0), 0);
+    assert_int_equal(call_of(a.v, PLENTY / 8, __HYPERVISOR_multicall, VA(ARGS), n, 0, 0), 0);
     assert_true(calls >= n / 8);
     a.d->dirty_cpus &= ~2ull;
 }
@@ -339,11 +339,11 @@ static void descriptor_tables_have_their_price(void **state)
     for (unsigned i = 24; i < 28; i++)
         assert_int_equal(call(__HYPERVISOR_update_va_mapping, VA(i), pte_make(a.m[i].n, RO), 0, 0), 0);
     *op = (struct mmuext_op){ .cmd = MMUEXT_SET_LDT, .arg1.linear_addr = VA(24), .arg2.nr_ents = 4 * 512 };
-    budget_reset();
+    plenty();
     assert_int_equal(hypercall_run(&hc), 0);
     assert_int_equal(type_of(frame_of(a.m[27])->type), TYPE_SEG);
-    assert_true(this_pcpu()->budget <= BUDGET_UNITS - 4 * PT_ENTRIES / 8);
-    budget_reset();
+    assert_true(this_pcpu()->budget <= PLENTY - 4 * PT_ENTRIES / 8);
+    plenty();
     hosted_check();
 }
 
@@ -353,7 +353,7 @@ static void text_has_its_price(void **state)
     memset(args, 'x', 400);
     assert_int_equal(call(__HYPERVISOR_console_io, CONSOLEIO_write, 400, VA(ARGS), 0), 0);
     assert_int_equal(calls, 4);
-    budget_reset();
+    plenty();
     guest_log(a.d, LOG_ERR, "something of note");
     assert_true(budget_spent());
     guest_log(a.d, LOG_DEBUG, "nothing that anybody wants to know");
@@ -372,11 +372,11 @@ static void a_change_of_version_has_its_price(void **state)
     assert_int_equal(call(__HYPERVISOR_grant_table_op, GNTTABOP_setup_table, VA(ARGS), 1, 0), 0);
     assert_int_equal(setup->status, GNTST_okay);
     *op = (struct gnttab_set_version){ .version = 2 };
-    budget_reset();
+    plenty();
     assert_int_equal(hypercall_run(&hc), 0);
     assert_int_equal(op->version, 2);
-    assert_true(this_pcpu()->budget <= BUDGET_UNITS - 32 * 8);
-    budget_reset();
+    assert_true(this_pcpu()->budget <= PLENTY - 32 * 8);
+    plenty();
 }
 
 /* ---- What a CPU would fault on, or obey ---- */
@@ -478,7 +478,7 @@ static void a_long_list_lets_interrupts_in(void **state)
     assert_true(interrupts > 0);
     a.d->privileges = 0;
     for (unsigned i = 0; i < DOMAINS; i++)
-        guest_destroy(&more[i], control.v, BUDGET_UNITS);
+        guest_destroy(&more[i], control.v, PLENTY);
     host_run(a.v);
     hosted_check();
 }
@@ -511,7 +511,7 @@ static void a_store_to_a_table_goes_on_later(void **state)
     assert_int_equal(r->rip, VA(ARGS) + sizeof(code));
     assert_true(turns > 0);
     assert_int_equal(((uint64_t *)machine_frame(a.m[3]))[100], entry);
-    budget_reset();
+    plenty();
 }
 
 /*
@@ -544,7 +544,7 @@ static void a_comparison_tells_of_own_tables_only(void **state)
         hosted_check();
     }
     assert_int_equal(pt_set(a.m[3], 100, 0, a.d, a.d, false), 0);
-    guest_destroy(&b, control.v, BUDGET_UNITS);
+    guest_destroy(&b, control.v, PLENTY);
     host_run(a.v);
 }
 
@@ -584,7 +584,7 @@ static void any_call_with_any_arguments(void **state)
 
         for (unsigned i = 0; i < 48; i++)
             at[i] = rnd(3) ? word() : word() << 32 | (word() & 0xffffffff);
-        (void)call_of(a.v, rnd(2) ? BUDGET_UNITS : 1 + (unsigned)rnd(50), nr, rnd(3) ? rnd(30) : word(),
+        (void)call_of(a.v, rnd(2) ? PLENTY : 1 + (unsigned)rnd(50), nr, rnd(3) ? rnd(30) : word(),
                       rnd(2) ? VA(ARGS) : word(), rnd(2) ? 1 + rnd(3) : word(), word());
         hosted_check();
         /* It may have shut itself down, lost its argument page or its root: begin again. */

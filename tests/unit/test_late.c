@@ -23,9 +23,9 @@ static void a_frame_given_back_takes_no_pin(void **state)
     assert_true(reservation_remove(a.d, a.m[5]));
     assert_int_not_equal(type_pin(a.d, a.m[5], TYPE_L1), 0);
     assert_int_equal(frame_of(a.m[5])->type & (TYPE_PINNED | TYPE_COUNT), 0);
-    hosted_leave(control.v, BUDGET_UNITS);
+    hosted_leave(control.v, PLENTY);
     frame_put(a.m[5]);
-    guest_destroy(&a, control.v, BUDGET_UNITS);
+    guest_destroy(&a, control.v, PLENTY);
     hosted_check();
 }
 
@@ -40,7 +40,7 @@ static void a_dead_domain_is_not_told_the_time(void **state)
     kept = a.m[7];
     shared = a.d->shared_mfn;
     assert_true(frame_get(kept, a.d->id)); /* as another's mapping would: it keeps the domain */
-    guest_destroy(&a, control.v, BUDGET_UNITS);
+    guest_destroy(&a, control.v, PLENTY);
     memcpy(before, machine_frame(shared), PAGE_SIZE);
     time_set_wallclock(1234567890, 0, 0);
     assert_memory_equal(before, machine_frame(shared), PAGE_SIZE);

@@ -72,7 +72,7 @@ static long call(uint32_t cmd)
     mc.interface_version = XEN_MCA_INTERFACE_VERSION;
     memcpy(page, &mc, sizeof(mc));
     r->rax = __HYPERVISOR_arch_0, r->rdi = VA(ARGS);
-    budget_reset();
+    plenty();
     hypercall_entry(control.v);
     assert_int_equal(this_pcpu()->locks_held, 0);
     memcpy(&mc, page, sizeof(mc));

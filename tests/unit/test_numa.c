@@ -62,7 +62,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    guest_destroy(&g, control.v, BUDGET_UNITS);
+    guest_destroy(&g, control.v, PLENTY);
     hosted_check();
     return 0;
 }
@@ -81,10 +81,10 @@ static long call(struct guest *who, unsigned nr, uint64_t arg0, void *arg, size_
         r->rsi = VA(ARGS);
     do {
         r->rip = 0x1000;
-        budget_reset();
+        plenty();
         hypercall_entry(who->v);
         assert_int_equal(this_pcpu()->locks_held, 0);
-        hosted_leave(who->v, BUDGET_UNITS);
+        hosted_leave(who->v, PLENTY);
     } while (r->rip == 0x1000 - 2);
     memcpy(arg, page, size);
     return (long)r->rax;
@@ -413,7 +413,7 @@ static void pools_bound_it(void **state)
     (void)state;
     host_run(control.v);
     while ((rc = pool_remove_cpu(0, 1)) == -ERESTART)
-        budget_reset();
+        plenty();
     assert_int_equal(rc, 0);
     assert_int_equal(get_nodes(), 1);
     assert_int_equal(pool_create(&pool), 0);
@@ -423,7 +423,7 @@ static void pools_bound_it(void **state)
     assert_int_equal(pool_move(g.d, 0), 0);
     assert_int_equal(get_nodes(), 1);
     while ((rc = pool_remove_cpu(pool, 1)) == -ERESTART)
-        budget_reset();
+        plenty();
     assert_int_equal(rc, 0);
     assert_int_equal(pool_destroy(pool), 0);
     assert_int_equal(pool_add_cpu(0, 1), 0);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <unistd.h>
 
+#include "tests/unit/plenty.h"
 #include "tests/unit/sim_sched.h"
 
 /* Removes a CPU as the tools do: the call is repeated while others work on. The number of repetitions. */
@@ -20,7 +21,7 @@ static unsigned remove_cpu(unsigned pool, unsigned cpu)
 
     while ((rc = pool_remove_cpu(pool, cpu)) == -ERESTART) {
         assert_true(n++ < 1000);
-        fake_pcpu[0].budget = BUDGET_UNITS;
+        fake_pcpu[0].budget = PLENTY;
         sim_settle();
     }
     assert_int_equal(rc, 0);

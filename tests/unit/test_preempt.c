@@ -26,7 +26,7 @@ static void nothing(void) { }
 
 static void set_entry(struct vcpu *v, unsigned i, uint64_t entry)
 {
-    budget_reset();
+    plenty();
     assert_int_equal(pt_set(a.m[3], i, entry, a.d, a.d, false), 0);
 }
 
@@ -43,10 +43,10 @@ static void other_works(void)
     set_entry(v, 500, pte_make(a.m[OTHER].n, RW));
     (void)host_guest_store(v, va(500), 0);
     set_entry(v, 500, 0);
-    budget_reset();
+    plenty();
     assert_int_equal(type_pin(a.d, a.m[OTHER + 1], TYPE_L1), 0);
     assert_int_equal(type_unpin(a.m[OTHER + 1]), 0);
-    hosted_leave(v, BUDGET_UNITS);
+    hosted_leave(v, PLENTY);
     host_cpu = 0;
 }
 
@@ -91,7 +91,7 @@ static struct outcome run(const struct op *op, unsigned units, void (*gap)(void)
 
     world_begin();
     op->ready();
-    hosted_leave(a.v, BUDGET_UNITS);
+    hosted_leave(a.v, PLENTY);
     v = by_control ? control.v : a.v;
     host_run(v);
     r = v->regs;
@@ -127,7 +127,7 @@ static void pieces_give_the_same(void **state)
 {
     unsigned most = 0;
 
-    (void)run(&ops[0], BUDGET_UNITS, nothing); /* what is allocated once is there */
+    (void)run(&ops[0], PLENTY, nothing); /* what is allocated once is there */
     for (unsigned i = 0; i < ARRAY_SIZE(ops); i++) {
         struct outcome whole = run(&ops[i], ~0u, nothing), parts;
 

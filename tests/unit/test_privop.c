@@ -58,7 +58,7 @@ static int each_begins(void **state)
 
 static int end(void **state)
 {
-    guest_destroy(&a, control.v, BUDGET_UNITS);
+    guest_destroy(&a, control.v, PLENTY);
     hosted_check();
     return 0;
 }

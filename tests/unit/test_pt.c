@@ -28,7 +28,7 @@ static int two_guests(void **state)
     guest_create(&a, 1, 0, PAGES);
     guest_create(&b, 2, 0, PAGES);
     host_run(a.v);
-    budget_reset();
+    plenty();
     return 0;
 }
 
@@ -40,7 +40,7 @@ static int no_guests(void **state)
 
     guest_destroy(&a, control.v, 1);
     hosted_check();
-    guest_destroy(&b, control.v, BUDGET_UNITS);
+    guest_destroy(&b, control.v, PLENTY);
     hosted_check();
     assert_true(frames_free_count() >= before + 2 * PAGES);
     for (unsigned i = 0; i < 2; i++)
@@ -70,7 +70,7 @@ static void a_pin_holds_everything_below(void **state)
     hosted_check();
     assert_int_equal(type_unpin(a.m[0]), 0);
     hosted_check();
-    hosted_leave(a.v, BUDGET_UNITS);
+    hosted_leave(a.v, PLENTY);
     hosted_check();
     for (unsigned i = 0; i < 8; i++) {
         assert_int_equal(refs(i), 1);
@@ -105,7 +105,7 @@ static void bad_entries_are_refused(void **state)
             rc = type_pin(a.d, a.m[0], TYPE_L4);
             assert_true(refused(rc));
             hosted_check();
-            hosted_leave(a.v, BUDGET_UNITS);
+            hosted_leave(a.v, PLENTY);
             hosted_check();
             assert_int_equal(refs(0), 1);
             *entry = 0;
@@ -205,7 +205,7 @@ static void pieces_give_the_same(void **state)
     assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
     take_snapshot();
     assert_int_equal(type_unpin(a.m[0]), 0);
-    hosted_leave(a.v, BUDGET_UNITS);
+    hosted_leave(a.v, PLENTY);
     for (unsigned i = 0; i < ARRAY_SIZE(units); i++) {
         assert_int_equal(pin_in_pieces(units[i], &calls), 0);
         assert_true(calls >= 8 / units[i]);
@@ -655,7 +655,7 @@ static void anything_in_any_order(void **state)
     seed = 88172645463325252ull;
     guest_tables(&a, 8);
     for (unsigned n = 0; n < 6000; n++) {
-        this_pcpu()->budget = rnd(3) ? BUDGET_UNITS : 1 + rnd(700);
+        this_pcpu()->budget = rnd(3) ? PLENTY : 1 + rnd(700);
         random_op();
         hosted_check();
         if (rnd(5) == 0)
@@ -672,7 +672,7 @@ static int two_watched_guests(void **state)
     host_run(control.v);
     assert_int_equal(dirty_start(a.d) | dirty_start(b.d), 0);
     host_run(a.v);
-    budget_reset();
+    plenty();
     return 0;
 }
 

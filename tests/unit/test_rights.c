@@ -85,7 +85,7 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    guest_destroy(&a, control.v, BUDGET_UNITS);
+    guest_destroy(&a, control.v, PLENTY);
     hosted_check();
     return 0;
 }

@@ -137,7 +137,7 @@ static bool run_schedule(unsigned one, unsigned other, unsigned stop, unsigned b
     points_end();
     for (host_cpu = 0; host_cpu < HOSTED_CPUS; host_cpu++) {
         if (current_vcpu())
-            hosted_leave(current_vcpu(), BUDGET_UNITS);
+            hosted_leave(current_vcpu(), PLENTY);
     }
     host_cpu = 0;
     good = !audit_run() && !host_audit() && !this_pcpu()->locks_held;
@@ -201,8 +201,8 @@ static int setup(void **state)
 
     host_run(NULL);
     begin(); /* what is allocated once for all is there */
-    kill(&a, BUDGET_UNITS);
-    kill(&b, BUDGET_UNITS);
+    kill(&a, PLENTY);
+    kill(&b, PLENTY);
     domain_put(a.d);
     domain_put(b.d);
     return rc;

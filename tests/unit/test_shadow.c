@@ -31,7 +31,7 @@ static int tracked_guest(void **state)
     for (unsigned i = 0; i < MAPPED; i++)
         guest_entry(&a, 3, i, i, i < 4 ? PLAIN : PLAIN | PTE_RW);
     host_run(a.v);
-    budget_reset();
+    plenty();
     assert_int_equal(type_pin(a.d, a.m[0], TYPE_L4), 0);
     assert_int_equal(pt_set_root(a.v, a.m[0], false), 0);
     assert_int_equal(track(&a), 0);
@@ -326,14 +326,14 @@ static void the_hypervisor_does_not_try_for_ever(void **state)
 {
     uint64_t x = 42, old = 0;
 
-    budget_reset();
+    plenty();
     taken = 0;
     host_filled = takes_it_away;
     assert_int_equal(machine_copy_to_guest(gptr(VA(9)), &x, 8), 8);
     assert_int_equal(taken, SHADOW_OWN_FAULTS);
     assert_int_equal(machine_cmpxchg_guest(gptr(VA(9)), &old, 5, 8), -EFAULT);
     host_filled = NULL;
-    budget_reset(); /* the next entry */
+    plenty(); /* the next entry */
     assert_int_equal(machine_copy_to_guest(gptr(VA(9)), &x, 8), 0);
     hosted_check();
 }
@@ -379,7 +379,7 @@ static void use_and_undo(unsigned k)
     assert_true(host_guest_store(a.v, VA(512), k));
     assert_true(host_guest_load(a.v, VA(513), &x));
     assert_int_equal(pt_set(a.m[2], 1, 0, a.d, a.d, false), 0);
-    hosted_leave(a.v, BUDGET_UNITS);
+    hosted_leave(a.v, PLENTY);
 }
 
 /* Forgotten one by one, used again: not before a CPU that may remember has flushed. */

@@ -89,8 +89,8 @@ static void every_sequence_leaves_all_in_order(void **state)
     assert_true(depth <= DEPTH_MAX);
     host_run(NULL);
     begin(); /* what is allocated once for all is there */
-    kill(&a, BUDGET_UNITS);
-    kill(&b, BUDGET_UNITS);
+    kill(&a, PLENTY);
+    kill(&b, PLENTY);
     domain_put(a.d);
     domain_put(b.d);
     for (unsigned d = 1; d <= depth; d++)

@@ -30,10 +30,10 @@ static long call(unsigned nr, void *arg, size_t size)
     r->rax = nr, r->rdi = VA(ARGS);
     do {
         r->rip = 0x1000;
-        budget_reset();
+        plenty();
         hypercall_entry(control.v);
         assert_int_equal(this_pcpu()->locks_held, 0);
-        hosted_leave(control.v, BUDGET_UNITS);
+        hosted_leave(control.v, PLENTY);
     } while (r->rip == 0x1000 - 2);
     memcpy(arg, page, size);
     return (long)r->rax;

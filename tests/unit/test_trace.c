@@ -161,7 +161,7 @@ static void too_many_pages_leave_nothing_behind(void **state)
     int rc;
 
     do {
-        budget_reset();
+        plenty();
         rc = tbuf_set_size(HOSTED_RAM);
     } while (rc == -ERESTART);
     assert_int_equal(rc, -ENOMEM);
@@ -176,7 +176,7 @@ static void made_piece_by_piece_once(void **state)
     assert_int_equal(tbuf_set_size(PAGES), -ERESTART);
     assert_int_equal(tbuf_info(&bytes).n, 0);
     assert_int_equal(tbuf_set_size(PAGES + 1), -EINVAL);
-    budget_reset();
+    plenty();
     assert_int_equal(tbuf_set_size(PAGES), 0);
     assert_int_equal(tbuf_set_size(PAGES), -EINVAL);
     info = machine_frame(tbuf_info(&bytes));

@@ -31,7 +31,7 @@ static int one_guest(void **state)
 static int no_guest(void **state)
 {
     host_relax = NULL;
-    guest_destroy(&a, control.v, BUDGET_UNITS);
+    guest_destroy(&a, control.v, PLENTY);
     hosted_check();
     return 0;
 }

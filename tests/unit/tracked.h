@@ -19,7 +19,7 @@ static uint32_t faults, count;
            rc_ = (call);                                                    \
            assert_true(turns_++ < 100000);                                  \
        } while (rc_ == -ERESTART);                                          \
-       budget_reset(); rc_; })
+       plenty(); rc_; })
 
 static inline int track(struct guest *g)
 {
@@ -49,7 +49,7 @@ static inline int read_log(struct guest *g, bool clean, bool final)
 
     host_run(control.v);
     memset(machine_frame(control.m[BUFFER]), 0xff, PAGE_SIZE);
-    rc = CONTINUED(BUDGET_UNITS, dirty_read(g->d, &r, &faults, &count));
+    rc = CONTINUED(PLENTY, dirty_read(g->d, &r, &faults, &count));
     memcpy(told, machine_frame(control.m[BUFFER]), sizeof(told));
     host_run(g->v);
     return rc;
