@@ -61,3 +61,16 @@ void domain_destroy(domid_t dom)
     EXPECT_EQ(domctl(XEN_DOMCTL_pausedomain, dom), 0);
     EXPECT_EQ(domctl(XEN_DOMCTL_destroydomain, dom), 0);
 }
+
+long press_keys(const char *keys)
+{
+    static char copy[16];
+    unsigned int n = 0;
+
+    for (; n < sizeof(copy) && keys[n] && keys[n] != ' '; n++)
+        copy[n] = keys[n];
+    sysctl_clear();
+    set_xen_guest_handle(sc.u.debug_keys.keys, copy);
+    sc.u.debug_keys.nr_keys = n;
+    return sysctl(XEN_SYSCTL_debug_keys);
+}

@@ -22,4 +22,7 @@ void sysctl_clear(void);
 long domain_create(unsigned long kib, unsigned int vcpus);
 void domain_destroy(domid_t dom);
 
+/* Presses these debug keys of the hypervisor, up to a space or the end. Gives the hypercall's answer. */
+long press_keys(const char *keys);
+
 #endif

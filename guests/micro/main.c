@@ -9,6 +9,7 @@
  *   but=FAMILY          not that one, whatever only= says; written as only='s
  *   destructive=TEST    run that destructive test (it does not come back) and nothing else
  *   bench=FAMILY        measure instead of testing: rows of the benchmark (bench.h); several joined by +, or all
+ *   keys=KEYS           at the end, these debug keys of the hypervisor
  *   end=REASON          poweroff, reboot, crash, suspend or none; dom0 reboots unless told, others power off
  *
  * Output, one line each: `ok N FAMILY.TEST`, `not ok N FAMILY.TEST: EXPRESSION (got X want Y)`, `obs NAME
@@ -22,6 +23,7 @@
 
 #include "bench.h"
 #include "child.h"
+#include "domctl.h"
 #include "event.h"
 #include "mm.h"
 #include "trap.h"
@@ -171,6 +173,8 @@ static void finish(void)
 {
     unsigned int reason = is_dom0() ? SHUTDOWN_reboot : SHUTDOWN_poweroff;
 
+    if (option("keys") && press_keys(option("keys")))
+        print("the keys were refused\n");
     if (option_is("end", "none"))
         for (;;)
             hypercall(__HYPERVISOR_sched_op, SCHEDOP_block, 0);

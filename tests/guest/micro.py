@@ -46,13 +46,24 @@ class Monitor:
 
     def run(self, command):
         """Gives what it answers."""
+        return self.run_all([command])
+
+    def run_all(self, commands):
+        """One after the other, each taken when the one before is done; gives what the last answers."""
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(LIMIT)
             link.connect(str(self.path))
-            answer = link.recv(65536)
-            link.sendall(command.encode() + b"\n")
-            while answer.count(b"(qemu) ") < 2:
-                answer += link.recv(65536)
+            answer = self.prompt(link)
+            for command in commands:
+                link.sendall(command.encode() + b"\n")
+                answer = self.prompt(link)
+        return answer
+
+    @staticmethod
+    def prompt(link):
+        answer = b""
+        while not answer.endswith(b"(qemu) "):
+            answer += link.recv(65536)
         return answer.decode(errors="replace")
 
     def memory(self, address, size, file):

@@ -64,7 +64,7 @@ def test_vga_panic(tmp_path):
     def look():
         seen.append(text_lines(monitor.memory(0xb8000, COLUMNS * ROWS * 2, tmp_path / "vga"))[0])
 
-    boot = micro.boot("destructive=crash_key", until="the machine restarts", then=look,
+    boot = micro.boot("only=version keys=C", until="the machine restarts", then=look,
                       options="console=com1,vga", more=["-vga", "std", *monitor.options])
     assert seen, boot.tail()
     assert boot.says(GIVEN_UP), boot.tail()
