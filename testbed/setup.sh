@@ -10,7 +10,7 @@ PACKAGES=(
     gcc clang make binutils libc6-dev libxen-dev gnu-efi
     # hosted tests: the runner, real encoders for the decompressors, static analysis
     libcmocka-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev xz-utils zstd lz4 bzip2
-    cppcheck clang-tidy libclang-rt-14-dev libxenmisc4.17 spin frama-c-base
+    cppcheck clang-tidy libclang-rt-14-dev libxenmisc4.17 spin
     # what the benchmark measures
     libtcc-dev libsqlite3-dev
     # images

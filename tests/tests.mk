@@ -89,7 +89,10 @@ coverage:
 model:
 	@tests/model/run.sh $(OUT)/model
 
+# As many packages as all the rest: only for those who want it. `make check` installs it at its beginning.
+FRAMA_C := frama-c-base
 frama-c:
+	@testbed/setup.sh $(FRAMA_C)
 	@tests/frama-c/run.sh $(OUT)/frama-c
 
 seeded:
