@@ -46,8 +46,9 @@ def test_report_to_send(log, tmp_path):
     lives.write_text("(XEN) Krypton before (Xen ABI 4.17), loaded by nobody\r\n(XEN) an earlier life\r\n" + log.read_text())
     text = output(REPORT, "-s", lives, "-e", SYMBOLS, "-o", "-")
     where, said = (re.search(rf"^==== {heading}.*\n((?:(?!====).*\n)*)", text, re.M)[1] for heading in ("where it", "the serial line"))
-    for function in CALLED:
-        assert re.search(rf"0x[0-9a-f]{{16}}: .*{function.format('.*')}\d+", where), text
+    assert where.startswith("(XEN) *** panic: asked for by debug key 'C'"), text
+    places = [re.search(rf"0x[0-9a-f]{{16}}: .*{function.format('.*')}\d+", where) for function in CALLED]
+    assert all(places) and [p.start() for p in places] == sorted(p.start() for p in places), text
     assert re.match(r"\(XEN\) Krypton .*, loaded by ", said) and "*** panic: asked for" in said, text
     assert "an earlier life" not in text and "\r" not in text
 
