@@ -66,7 +66,7 @@ $(OUT)/krypton: $(OUT)/krypton-syms
 
 -include $(IMAGE_OBJ:.o=.d)
 
-include $(wildcard host/host.mk efi/efi.mk tests/tests.mk testbed/testbed.mk packaging/packaging.mk)
+include $(wildcard host/host.mk efi/efi.mk tests/tests.mk testbed/testbed.mk packaging/packaging.mk docs/docs.mk)
 
 clean:
 	rm -rf $(OUT)/image $(OUT)/hosted $(OUT)/efi $(OUT)/krypton $(OUT)/krypton.efi $(OUT)/krypton-syms

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The hypercall edge. abi/table.def lists the hypercalls, abi/table/FAMILY.def the sub-operations of each; the dispatcher, the
- * checks before any lock, the counters, the tracer, the fuzzer's grammar and the reference page are made from these tables.
+ * checks before any lock, the counters, the tracer and the reference (docs/hypercalls.md) are made from these tables.
  *
  * A sub-operation's handler gets its argument structure as a private copy, checked for privilege, and leaves its results in
  * it; the dispatcher copied it in once and copies it out once.

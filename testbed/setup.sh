@@ -1,16 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Installs what the build, the images and the tests need from Debian's packages, and those that are named as arguments.
-# Does nothing when all is there.
+# Installs what the build, the images and the tests need from Debian's packages, and those that are named as arguments; with
+# --build before them, of its own only what the hypervisor is built with. Does nothing when all is there.
 
 . "$(dirname "$0")/lib.sh"
 
-PACKAGES=(
-    # to build
-    gcc clang make binutils libc6-dev libxen-dev gnu-efi
+BUILD=(
+    gcc make binutils libc6-dev libxen-dev gnu-efi
+    # unpack dom0's kernel, linked into the image
+    zlib1g-dev liblzma-dev libzstd-dev liblz4-dev
+)
+OTHERS=(
     # hosted tests: the runner, real encoders for the decompressors, static analysis
-    libcmocka-dev zlib1g-dev liblzma-dev libzstd-dev liblz4-dev libbz2-dev xz-utils zstd lz4 bzip2
-    cppcheck clang-tidy libclang-rt-14-dev libxenmisc4.17 spin frama-c-base
+    clang libcmocka-dev libbz2-dev xz-utils zstd lz4 bzip2
+    cppcheck clang-tidy libclang-rt-14-dev libxenmisc4.17 spin
     # what the benchmark measures
     libtcc-dev libsqlite3-dev
     # images
@@ -18,8 +21,13 @@ PACKAGES=(
     xorriso grub-pc-bin grub-efi-amd64-bin grub-common mtools
     # whole-machine tests
     qemu-system-x86 seabios ovmf dosfstools sbsigntool openssl python3 python3-pytest python3-pytest-xdist python3-pexpect
-    "$@"
 )
+if [ "${1:-}" = --build ]; then
+    shift
+    PACKAGES=("${BUILD[@]}" "$@")
+else
+    PACKAGES=("${BUILD[@]}" "${OTHERS[@]}" "$@")
+fi
 
 # Prints the packages of the list that are not installed.
 missing() {

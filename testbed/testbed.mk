@@ -53,7 +53,8 @@ run: setup
 	@testbed/run $(HV)
 
 # Its rungs one by one, and then what came of them on a page of figures; the rungs and their bounds are in tests/figures.
-check: setup
+check:
+	@testbed/setup.sh $(FRAMA_C)
 	@tests/figures $(OUT)/check --check
 
 check-quick: setup

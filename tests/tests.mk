@@ -8,7 +8,7 @@
 #   make model         tests/model/*.pml, exhaustively, with Spin
 #   make frama-c       tests/frama-c/*.c: decoders, parsers and arithmetic, free of run-time errors for all inputs, with Eva
 #   make clang-build   the whole image with clang
-#   make lint          static checks, and the line between the core and the machine
+#   make lint          static checks, the line between the core and the machine, and whether the documents say what is there
 #   make coverage      the unit tests once more: which lines and branches do they run? build/coverage/uncovered lists the others
 #   make seeded        do the tests find bugs? tests/seeded/*.patch, each put into a copy of the tree (BUGS='01 02': some)
 #   make figures       what the rungs came to, in figures: unit tests, coverage, models, fuzzers, hostile cases, soaks (NIGHT=1:
@@ -89,7 +89,10 @@ coverage:
 model:
 	@tests/model/run.sh $(OUT)/model
 
+# As many packages as all the rest: only for those who want it. `make check` installs it at its beginning.
+FRAMA_C := frama-c-base
 frama-c:
+	@testbed/setup.sh $(FRAMA_C)
 	@tests/frama-c/run.sh $(OUT)/frama-c
 
 seeded:
@@ -118,7 +121,7 @@ CPPCHECK := cppcheck -q -j2 --std=c11 --error-exitcode=1 -I. -Ix86/inline -D__XE
 LINT_SRC := $(IMAGE_SRC) $(HOST_SRC) $(wildcard efi/*.c)
 TIDY = xargs -P2 -n8 sh -c 'clang-tidy-14 --quiet "$$@" -- $(CORE_CFLAGS) -I$(1)/inline -ffreestanding -DKRYPTON_VERSION=\"lint\" 2>/dev/null' tidy
 
-lint:
+lint: docs-check
 	@echo "  LAYERS"
 	@tests/layers.sh
 	@echo "  CPPCHECK"
