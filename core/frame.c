@@ -264,7 +264,7 @@ void type_put(mfn_t m)
             if (is_table(type_of(x)))
                 next |= TYPE_QUEUED;
             else if (!(x & TYPE_QUEUED))
-                f->stamp = machine_flush_stamp();
+                WRITE_ONCE(f->stamp, machine_flush_stamp());
         }
     } while (!atomic_compare_exchange_weak(&f->type, &x, next));
     if ((next ^ x) & TYPE_QUEUED)

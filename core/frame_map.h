@@ -158,7 +158,7 @@ static inline bool writable_put_ordinary(struct frame *f)
         if (unlikely(x - (WRITABLE_ORDINARY + 1) >= REFS_MANY))
             return false;
         if ((x & TYPE_COUNT) == 1)
-            f->stamp = machine_flush_stamp();
+            WRITE_ONCE(f->stamp, machine_flush_stamp());
     } while (unlikely(!atomic_compare_exchange_weak(&f->type, &x, x - 1)));
     return true;
 }
