@@ -15,7 +15,6 @@
 #include "guests/bench_mark.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum count {
@@ -244,16 +243,10 @@ int qemu_plugin_version = 1;
 
 int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
 {
-    int i;
+    const char *name = plugin_options(argc, argv, &from, &to);
 
     (void)info;
-    for (i = 0; i < argc; i++)
-        if (!strncmp(argv[i], "out=", 4))
-            out = fopen(argv[i] + 4, "w");
-        else if (!strncmp(argv[i], "from=", 5))
-            from = strtoull(argv[i] + 5, NULL, 16);
-        else if (!strncmp(argv[i], "to=", 3))
-            to = strtoull(argv[i] + 3, NULL, 16);
+    out = name ? fopen(name, "w") : NULL;
     if (!out)
         return 1;
     forget(0, NULL);

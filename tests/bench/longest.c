@@ -118,16 +118,10 @@ static void at_exit(plugin_id id, void *argument)
 
 int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
 {
-    int i;
+    const char *name = plugin_options(argc, argv, &from, &to);
 
     (void)info;
-    for (i = 0; i < argc; i++)
-        if (!strncmp(argv[i], "out=", 4))
-            out = fopen(argv[i] + 4, "w");
-        else if (!strncmp(argv[i], "from=", 5))
-            from = strtoull(argv[i] + 5, NULL, 16);
-        else if (!strncmp(argv[i], "to=", 3))
-            to = strtoull(argv[i] + 3, NULL, 16);
+    out = name ? fopen(name, "w") : NULL;
     if (!out)
         return 1;
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);

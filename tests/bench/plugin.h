@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
@@ -41,5 +43,24 @@ struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(meminfo info, uint64_t address
 bool qemu_plugin_hwaddr_is_io(const struct qemu_plugin_hwaddr *address);
 uint64_t qemu_plugin_hwaddr_phys_addr(const struct qemu_plugin_hwaddr *address);
 int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
+
+/*
+ * The options of all of them: out=FILE, and from=HEX and to=HEX, which stay as they are if they are not given. Gives FILE, which is
+ * good only during qemu_plugin_install(), or NULL.
+ */
+static inline const char *plugin_options(int argc, char **argv, uint64_t *from, uint64_t *to)
+{
+    const char *out = NULL;
+    int i;
+
+    for (i = 0; i < argc; i++)
+        if (!strncmp(argv[i], "out=", 4))
+            out = argv[i] + 4;
+        else if (!strncmp(argv[i], "from=", 5))
+            *from = strtoull(argv[i] + 5, NULL, 16);
+        else if (!strncmp(argv[i], "to=", 3))
+            *to = strtoull(argv[i] + 3, NULL, 16);
+    return out;
+}
 
 #endif
