@@ -31,13 +31,6 @@ TEST_DESTRUCTIVE(echo)
     }
 }
 
-static void let_others_run(void)
-{
-    struct sched_poll pause = { .timeout = now() + 1000000 };
-
-    hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, &pause);
-}
-
 /* The child is not as far at first. To bind may raise both ports: nothing is under way any more on return. */
 static long bind_to_echo(domid_t dom)
 {

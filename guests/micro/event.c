@@ -187,3 +187,10 @@ bool wait_count(volatile unsigned int *count, unsigned int want, unsigned int ms
         hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
     return *count >= want;
 }
+
+void let_others_run(void)
+{
+    struct sched_poll pause = { .timeout = now() + 1000000 };
+
+    hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, &pause);
+}

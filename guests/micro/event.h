@@ -56,6 +56,9 @@ long port_bind_ipi(unsigned int vcpu);
 uint64_t now(void);
 uint64_t rdtsc(void);
 
+/* Sleeps for a millisecond. */
+void let_others_run(void);
+
 /*
  * Blocks or spins until *count reaches want or ms milliseconds passed; needs events_on(). True when
  * reached.

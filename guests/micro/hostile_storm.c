@@ -67,8 +67,7 @@ static long take_all(volatile struct storm *s, void (*wait)(void))
     while (now() < end) {
         done = s->done;
         if (port_pending(port)) {
-            done = s->done;
-            port_clear(port);
+            port_clear(port);           /* sends that were done before can't cause another one */
             if (quiet && s->begun == known)
                 return 2;
             known = s->begun;
@@ -83,13 +82,6 @@ static long take_all(volatile struct storm *s, void (*wait)(void))
         }
     }
     return 3;
-}
-
-static void let_others_run(void)
-{
-    struct sched_poll pause = { .timeout = now() + 1000000 };
-
-    hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, &pause);
 }
 
 static long storm_of(domid_t dom, void *page, void (*wait)(void), unsigned int burst)
