@@ -25,12 +25,23 @@ def functions(symbols=SYMBOLS):
     return [address for address, _ in known], [name for _, name in known]
 
 
-def count(row, samples, end):
+def function_at(known, address):
+    """Its name; known: of functions()."""
+    addresses, names = known
+    return names[bisect.bisect(addresses, address) - 1]
+
+
+def code(known):
+    """A plugin's options: where the hypervisor's code is."""
+    return f"from=ffff820000200000,to={known[0][-1] + 1:x}"
+
+
+def count(row, samples, known):
     """{block: instructions} of one run."""
     out = bench_runs.OUT / "profile.txt"
     out.unlink(missing_ok=True)
     machine = [*bench_runs.macro_machine("Krypton", more=f"row={row} samples={samples}"),
-               "-plugin", f"{bench_runs.plugin('profile')},out={out},from=ffff820000200000,to={end:x}"]
+               "-plugin", f"{bench_runs.plugin('profile')},out={out},{code(known)}"]
     boot = micro.watch(machine, limit=bench_runs.LIMIT)
     if not boot.says("^bench end"):
         sys.exit(f"profile: the program did not finish:\n{boot.tail()}")
@@ -49,12 +60,12 @@ def main():
     parser.add_argument("--samples", type=int, default=200, help="how many the row is the mean of (%(default)s)")
     parser.add_argument("--top", type=int, default=40, help="functions to print (%(default)s)")
     options = parser.parse_args()
-    addresses, names = functions()
-    many = count(options.row, FEW + options.samples, addresses[-1] + 1)
-    many.subtract(count(options.row, FEW, addresses[-1] + 1))
+    known = functions()
+    many = count(options.row, FEW + options.samples, known)
+    many.subtract(count(options.row, FEW, known))
     by_function = collections.Counter()
     for address, instructions in many.items():
-        by_function[names[bisect.bisect(addresses, address) - 1]] += instructions
+        by_function[function_at(known, address)] += instructions
     whole = sum(by_function.values())
     print(f"{whole / options.samples:>10.0f}  in the hypervisor for each macro.{options.row}")
     for name, instructions in by_function.most_common(options.top):

@@ -2,7 +2,6 @@
 """The longest stays in the hypervisor: how many instructions until interrupts come through again, while the micro guest does all it
 can. A plugin of QEMU counts them (tests/bench/longest.c); one CPU that counts instructions, so that each run says the same."""
 
-import bisect
 import collections
 
 import bench_runs
@@ -16,13 +15,12 @@ FIGURES = micro.TOP / "build/logs/longest.figures"
 SYMBOLS = micro.HYPERVISOR.with_name("krypton-syms")
 
 
-def stays(out):
+def stays(out, known):
     """[(instructions, function in which most of them were)] from the longest on."""
-    addresses, names = profile.functions(SYMBOLS)
     found = []
     for line in out.read_text().splitlines():
         instructions, *where = line.split()
-        functions = collections.Counter(names[bisect.bisect(addresses, int(at, 16)) - 1] for at in where)
+        functions = collections.Counter(profile.function_at(known, int(at, 16)) for at in where)
         found.append((int(instructions), functions.most_common(1)[0][0]))
     return found
 
@@ -30,11 +28,11 @@ def stays(out):
 def test_longest(tmp_path):
     micro.build()
     out = tmp_path / "longest"
-    addresses, _ = profile.functions(SYMBOLS)
-    plugin = f"{bench_runs.plugin('longest')},out={out},from=ffff820000200000,to={addresses[-1] + 1:x}"
+    known = profile.functions(SYMBOLS)
+    plugin = f"{bench_runs.plugin('longest')},out={out},{profile.code(known)}"
     boot = micro.boot(limit=600, vcpus=1, options="guest_loglvl=none", more=["-plugin", plugin, *bench_runs.ICOUNT])
     assert boot.finished and not boot.says(micro.HYPERVISOR_DEAD), boot.tail()
-    found = stays(out)
+    found = stays(out, known)
     extents = [n for n, function in found if function == EXTENT]
     others = [stay for stay in found if stay[1] != EXTENT]
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
