@@ -67,7 +67,8 @@ static long take_all(volatile struct storm *s, void (*wait)(void))
     while (now() < end) {
         done = s->done;
         if (port_pending(port)) {
-            port_clear(port);           /* sends that were done before can't cause another one */
+            done = s->done;             /* sends that are done before it is taken can't cause another one */
+            port_clear(port);
             if (quiet && s->begun == known)
                 return 2;
             known = s->begun;
