@@ -157,7 +157,7 @@ long domctl_setdebugging(struct hypercall *hc, struct domain *d, struct xen_domc
 
 long domctl_settimeoffset(struct hypercall *hc, struct domain *d, struct xen_domctl *op)
 {
-    d->time_offset_s = (uint64_t)op->u.settimeoffset.time_offset_seconds;
+    WRITE_ONCE(d->time_offset_s, (uint64_t)op->u.settimeoffset.time_offset_seconds);
     time_update_wallclock(d);
     return 0;
 }

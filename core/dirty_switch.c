@@ -86,7 +86,7 @@ static int get_tables(struct shadow *s, uint32_t wanted)
 
 static int get_log(struct domain *d, struct dirty *t)
 {
-    t->pfns = MAX(READ_ONCE(d->shared->arch.max_pfn), d->max_pfn);
+    t->pfns = MAX(READ_ONCE(d->shared->arch.max_pfn), READ_ONCE(d->max_pfn));
     if (t->pfns > PFNS_MAX)
         return -ENOMEM;
     t->log = hv_alloc(log_size(t));

@@ -101,7 +101,7 @@ struct domain {
     bool all_io;                 /* [I] */
     struct rights *rights;       /* core/rights.h; NULL: none */
     _Atomic uint32_t pci_address; /* [a] what it last wrote to port 0xcf8 */
-    uint64_t time_offset_s;      /* [c] XEN_DOMCTL_settimeoffset */
+    uint64_t time_offset_s;      /* [c], read without a lock: XEN_DOMCTL_settimeoffset */
     uint32_t tsc_mode;           /* [c] XEN_DOMCTL_settscinfo */
     _Atomic unsigned irq_lines;  /* how many interrupt lines it has: x86/irq.c */
     mfn_t pirq_eoi_mfn;          /* [d] page with the needs-EOI bitmap (PHYSDEVOP_pirq_eoi_gmfn), or MFN_NONE */

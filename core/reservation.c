@@ -72,7 +72,7 @@ mfn_t reservation_add(struct domain *d, unsigned order, unsigned mem_flags, uint
             dirty_mark(d, mfn_plus(m, i));
         }
         if (pfn != M2P_INVALID)
-            d->max_pfn = MAX(d->max_pfn, pfn + n);
+            WRITE_ONCE(d->max_pfn, MAX(d->max_pfn, pfn + n));
     }
     unlock(&d->lock);
     lowmem_check();

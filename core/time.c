@@ -120,11 +120,12 @@ void time_update_vcpu(struct vcpu *v)
 void time_update_wallclock(struct domain *d)
 {
     struct shared_info *s = d->shared;
-    uint64_t epoch = epoch_ns;
-    uint64_t sec = epoch / 1000000000ull + d->time_offset_s;
+    uint64_t epoch, sec;
     uint32_t version;
 
     lock(&wallclock_lock);
+    epoch = epoch_ns; /* of two writers the second has what the first set, too */
+    sec = epoch / 1000000000ull + READ_ONCE(d->time_offset_s);
     version = (__atomic_load_n(&s->wc_version, __ATOMIC_RELAXED) | 1) + 1;
     __atomic_store_n(&s->wc_version, version - 1, __ATOMIC_RELAXED);
     __atomic_store_n(&s->wc_sec, (uint32_t)sec, __ATOMIC_RELEASE);

@@ -60,7 +60,7 @@ struct vcpu {
     unsigned cpu;                  /* [s] where it runs or last ran */
     struct sched_vcpu *sched;      /* [s] */
     cpumask_t hard, soft;          /* [s] affinity */
-    bool initialised;              /* [v] has a context */
+    _Atomic bool initialised;      /* [v] has a context, all of it */
     _Atomic bool initialising;     /* [a] some vCPU is giving it one */
 
     /* ---- Traps ---- */

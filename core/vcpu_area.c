@@ -8,7 +8,6 @@
 #include "core/guest.h"
 #include "core/pcpu.h"
 #include "lib/errno.h"
-#include "lib/string.h"
 
 #include <stdatomic.h>
 
@@ -81,11 +80,14 @@ int vcpu_area_set(struct vcpu *v, struct guest_area *a, uint64_t va, size_t size
 /*
  * From here on others set pending bits in `to`. One that still read the old place has set the port's own bit
  * before, and only its selector bit is lost: so everything is marked afterwards, and the guest looks
- * everywhere.
+ * everywhere. Word by word, for others still set bits there.
  */
 static void info_move(struct vcpu *v, struct vcpu_info *to)
 {
-    memcpy(to, v->info, sizeof(*to));
+    const area_word_t *from = (const area_word_t *)v->info;
+
+    for (unsigned i = 0; i < sizeof(*to) / sizeof(*from); i++)
+        WRITE_ONCE(((area_word_t *)to)[i], READ_ONCE(from[i]));
     atomic_store(&v->info, to);
     __atomic_store_n(&to->evtchn_pending_sel, ~0ul, __ATOMIC_SEQ_CST);
     __atomic_store_n(&to->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
