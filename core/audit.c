@@ -187,6 +187,8 @@ static void compare(struct audit *a, mfn_t m)
         fault(a, m, "at rest, and BUSY or LOCKED", f->type & (TYPE_BUSY | TYPE_LOCKED), 0);
     if (types && !(f->type & TYPE_VALID))
         fault(a, m, "in use, and VALID", 0, 1);
+    if (types && (f->type & TYPE_UNSTAMPED))
+        fault(a, m, "in use, and UNSTAMPED", 1, 0);
 }
 
 static void compare_domain(struct audit *a, struct domain *d)

@@ -12,6 +12,7 @@
 #include "core/dirty.h"
 #include "core/domain.h"
 #include "core/flush.h"
+#include "core/frame_map.h"
 #include "core/log.h"
 #include "core/m2p.h"
 #include "core/pt.h"
@@ -123,13 +124,18 @@ static void left_partial(struct frame *f)
         queue(f);
 }
 
-/* What may change a type word's owner: the CPU that set BUSY. It alone ends it, with finish(). */
+/*
+ * What may change a type word's owner: the CPU that set BUSY. It alone ends it, with finish(). Until then nobody queues the frame;
+ * if it is queued, its stamp is a link, or may be taken for one until that has gone.
+ */
 static void finish(struct frame *f, uint64_t word)
 {
     uint64_t x = f->type;
 
-    while (!atomic_compare_exchange_weak(&f->type, &x, word | (x & TYPE_QUEUED)))
-        continue;
+    do {
+        if (!(word & TYPE_COUNT) && !(x & TYPE_QUEUED))
+            f->stamp = machine_flush_stamp();
+    } while (!atomic_compare_exchange_weak(&f->type, &x, word | (x & TYPE_QUEUED)));
 }
 
 /* All entries lose their references: BUSY is held, the frame was VALID or partial. 0: its own reference is still held. */
@@ -152,7 +158,7 @@ static void flush_old_use(struct domain *d, struct frame *f, uint64_t old)
     if (type_of(old) == TYPE_NONE)
         return;
     /* A queued frame's stamp is a link: assume the worst. */
-    if (!(old & TYPE_QUEUED))
+    if (!(old & (TYPE_QUEUED | TYPE_UNSTAMPED)))
         cpus = machine_stale(cpus, f->stamp);
     if (cpus)
         flush_tlbs(cpus, FLUSH_ALL, 0);
@@ -196,8 +202,6 @@ static int become(struct domain *d, struct frame *f, uint64_t old, enum frame_ty
         frame_get_again(m);
     if (!f->cursor && had_ref)
         frame_put(m);
-    if (!f->cursor && !(f->type & TYPE_QUEUED))
-        f->stamp = machine_flush_stamp();
     finish(f, (uint64_t)type << TYPE_SHIFT);
     left_partial(f);
     return rc;
@@ -213,7 +217,7 @@ int type_get(struct domain *d, mfn_t m, enum frame_type type)
         if (likely(type_of(x) == type && (x & TYPE_VALID) && !(x & TYPE_BUSY))) {
             if ((x & TYPE_COUNT) == TYPE_COUNT)
                 return -EINVAL;
-            if (atomic_compare_exchange_weak(&f->type, &x, x + 1))
+            if (atomic_compare_exchange_weak(&f->type, &x, (x & ~TYPE_UNSTAMPED) + 1))
                 return 0;
             continue;
         }
@@ -255,19 +259,23 @@ int type_get(struct domain *d, mfn_t m, enum frame_type type)
 void type_put(mfn_t m)
 {
     struct frame *f = frame_of(m);
-    uint64_t x = f->type, next;
+    uint64_t x = f->type, flag;
+    bool done;
 
     do {
         ASSERT((x & TYPE_COUNT) && !(x & TYPE_BUSY));
-        next = x - 1;
-        if ((x & TYPE_COUNT) == 1) {
-            if (is_table(type_of(x)))
-                next |= TYPE_QUEUED;
-            else if (!(x & TYPE_QUEUED))
-                WRITE_ONCE(f->stamp, machine_flush_stamp());
+        flag = 0;
+        if ((x & TYPE_COUNT) > 1 || (x & TYPE_QUEUED)) {
+            done = atomic_compare_exchange_weak(&f->type, &x, (x & ~TYPE_UNSTAMPED) - 1);
+        } else if (is_table(type_of(x))) {
+            flag = TYPE_QUEUED;
+            done = atomic_compare_exchange_weak(&f->type, &x, (x - 1) | flag);
+        } else {
+            x &= ~TYPE_UNSTAMPED;
+            done = put_last(f, &x);
         }
-    } while (!atomic_compare_exchange_weak(&f->type, &x, next));
-    if ((next ^ x) & TYPE_QUEUED)
+    } while (!done);
+    if (flag)
         enlist(f);
 }
 
@@ -301,20 +309,26 @@ static bool drain_one(struct frame *f)
     return true;
 }
 
+/*
+ * Off the list before it is looked at: drain_one may queue children, and whoever drops its last use from now on queues it again.
+ * The link is no stamp, which matters only as long as nobody uses the frame.
+ */
+static void unqueue(struct frame *f)
+{
+    uint64_t x = f->type;
+
+    while (!atomic_compare_exchange_weak(&f->type, &x, (x & ~TYPE_QUEUED) | (x & TYPE_COUNT ? 0 : TYPE_UNSTAMPED)))
+        continue;
+}
+
 bool type_drain(struct vcpu *v)
 {
     while (v->drain) {
         struct frame *f = &frame_table[v->drain];
-
         bool done;
 
-        /*
-         * Off the list before it is looked at, with a stamp in place of the link: drain_one may queue
-         * children, and whoever drops its last use from now on queues it again.
-         */
         v->drain = f->stamp;
-        f->stamp = machine_flush_stamp();
-        atomic_fetch_and(&f->type, ~TYPE_QUEUED);
+        unqueue(f);
         done = drain_one(f);
         if (!done)
             queue(f);

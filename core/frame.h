@@ -16,6 +16,9 @@
  *   F7  LOCKED is set only where BUSY is not: on a frame that its locker holds by count, or in one step with seeing it VALID and
  *       in use; and BUSY is set only where LOCKED is not. So what is LOCKED and VALID stays both, and by F6 its owner's, even if
  *       its last use goes meanwhile: whoever is to undo it waits
+ *   F8  a stamp is believed at count 0 where neither QUEUED nor UNSTAMPED is set. It is written only under BUSY, or by whom the
+ *       last count belongs to, who sets UNSTAMPED before and takes it away with the count, in one step. That fails if anybody
+ *       else took or gave back a use meanwhile, for they take UNSTAMPED away, too
  *
  * Who may change what: `refs` and `type` are atomic, changed only by core/frame.c and frame_map.h; `cursor` by the CPU that holds
  * TYPE_BUSY; `owner` while refs is 0 or by the one holder of the last reference; links under the owner's domain lock.
@@ -45,6 +48,7 @@ enum frame_type {
 #define TYPE_LOCKED  (1ull << 35) /* one CPU writes entries (core/frame_map.h)                                      */
 #define TYPE_QUEUED  (1ull << 36) /* on a vCPU's drain list: linked through `stamp`, one general reference    */
 #define TYPE_FOREIGN (1ull << 37) /* WRITABLE: others than its owner mapped it so, on CPUs that the owner never saw */
+#define TYPE_UNSTAMPED (1ull << 38) /* `stamp` is no time: F8                                                 */
 #define TYPE_SHIFT   60
 
 /* Flags beside the count in `refs`. */

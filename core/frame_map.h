@@ -149,17 +149,29 @@ __must_check static inline bool frame_lend(mfn_t m, domid_t owner, bool writable
     return false;
 }
 
-/* One WRITABLE use less of a frame in the ordinary state; false: nothing changed. */
-static inline bool writable_put_ordinary(struct frame *f)
+/*
+ * The last use of what is no table goes: *x, the type word, has count 1, which is the caller's. False: the word is another now, and
+ * in *x. Who takes or gives back a use after UNSTAMPED was set takes that away, and finds no ordinary state: F8.
+ */
+static inline __attribute__((always_inline)) bool put_last(struct frame *f, uint64_t *x)
+{
+    uint64_t next = *x - 1;
+
+    atomic_fetch_or(&f->type, TYPE_UNSTAMPED);
+    *x |= TYPE_UNSTAMPED;
+    WRITE_ONCE(f->stamp, machine_flush_stamp());
+    return atomic_compare_exchange_strong(&f->type, x, next);
+}
+
+/* One WRITABLE use less of a frame in the ordinary state; false: it is for type_put(). */
+static inline __attribute__((always_inline)) bool writable_put_ordinary(struct frame *f)
 {
     uint64_t x = atomic_load_explicit(&f->type, memory_order_relaxed);
 
     do {
         if (unlikely(x - (WRITABLE_ORDINARY + 1) >= REFS_MANY))
             return false;
-        if ((x & TYPE_COUNT) == 1)
-            WRITE_ONCE(f->stamp, machine_flush_stamp());
-    } while (unlikely(!atomic_compare_exchange_weak(&f->type, &x, x - 1)));
+    } while (unlikely(!((x & TYPE_COUNT) == 1 ? put_last(f, &x) : atomic_compare_exchange_weak(&f->type, &x, x - 1))));
     return true;
 }
 
@@ -179,7 +191,7 @@ static inline bool frame_put_ordinary(struct frame *f)
  * A mapping of frame m, which may be no RAM, is gone. False: nothing changed, and if it is RAM, that is for type_put() and
  * frame_put() to do. What is not RAM has no references, so it is not ordinary.
  */
-__must_check static inline bool frame_unmap(mfn_t m, bool writable)
+__must_check static inline __attribute__((always_inline)) bool frame_unmap(mfn_t m, bool writable)
 {
     struct frame *f;
 

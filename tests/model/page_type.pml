@@ -3,16 +3,17 @@
  * A frame's type, the entry that maps it writable, and what TLBs remember: core/frame.c (type_get, become, flush_old_use,
  * type_put) and core/pt.c (pt_set). No CPU can write to the frame while it is in use as a page table.
  *
- * Bound: 2 CPUs, one frame, one entry; each CPU makes STEPS of: touch, map, unmap, use as a table.
- * BUGS: NO_FLUSH STAMP_EARLY STAMP_RACE LATE_FLUSH PUT_BEFORE_CLEAR NO_BUSY
+ * Bound: 2 CPUs, one frame, one entry; each CPU makes STEPS of: touch, map, unmap, use as a table, flush its own TLB.
+ * BUGS: NO_FLUSH STAMP_EARLY STAMP_RACE PUT_UNSEEN LATE_FLUSH PUT_BEFORE_CLEAR NO_BUSY
  */
 #define CPUS 2
-#define STEPS 3
+#define STEPS 4
 
 mtype = { NONE, WRITABLE, TABLE };
 
 mtype type = NONE;
 byte count;             /* uses of the type */
+bool unstamped;         /* the last of them is about to go */
 bool busy;              /* one CPU changes the type */
 bool valid;
 bool entry;             /* maps the frame, writable */
@@ -50,7 +51,10 @@ inline type_get(want)
 {
     got = false;
     do
-    :: atomic { type == want && valid && !busy -> count++; got = true }; break
+    :: atomic {
+        type == want && valid && !busy -> count++; unstamped = false; got = true
+       };
+       break
     :: atomic { !(type == want && valid) && (busy || count > 0) -> skip }; break
     :: atomic {
         !(type == want && valid) && !busy && count == 0 ->
@@ -75,33 +79,41 @@ inline type_get(want)
     i = 0; old = NONE
 }
 
-/* The stamp is there before the count says that the last use went; both by what one look at the word said. */
-inline type_put()
+/* put_last(), of who has seen count 1. gone: nobody used the frame since the clock was read. */
+inline put_last()
 {
-    do
-    :: seen = count;
+    unstamped = true;
 #ifndef BUG_STAMP_EARLY
-       if
-       :: seen == 1 && type == WRITABLE -> stamp = clock
-       :: else
-       fi;
+    now = clock;
+    stamp = now;
 #endif
 #ifdef BUG_STAMP_RACE
-       count--; break
+    atomic { count--; unstamped = false; gone = true }
 #else
-       if
-       :: atomic { count == seen -> count-- }; break
-       :: else
-       fi
+    atomic { gone = count == 1 && unstamped; count = count - gone; unstamped = unstamped && !gone }
 #endif
+}
+
+inline type_put()
+{
+    gone = false;
+    do
+    :: gone -> break
+    :: !gone && count == 1 && type == WRITABLE -> put_last()
+    :: atomic {
+        !gone && !(count == 1 && type == WRITABLE) -> count--; gone = true;
+#ifndef BUG_PUT_UNSEEN
+        unstamped = false
+#endif
+       }
     od;
-    seen = 0
+    gone = false; now = 0
 }
 
 proctype cpu(byte me)
 {
-    byte step, i, seen;
-    bool got, was;
+    byte step, i, now;
+    bool got, was, gone;
     mtype old = NONE;
 
     do
@@ -139,6 +151,7 @@ proctype cpu(byte me)
            :: got -> count--
            :: else
            fi
+        :: flush(me)
         fi;
         got = false; was = false
     :: else -> break

@@ -12,7 +12,7 @@
  * another with one, and a third that releases the frame. The budget ends wherever it likes. What entries name is a flag each. TYPE_LOCKED, dirty logs and the drain
  * in the middle of type_get() are left out.
  * BUGS: PARTIAL_FORGOTTEN NO_OWN_REF TWO_OWN_REFS PIN_STAYS LOOKS_FIRST LATE_QUEUED NO_SECOND_LOOK UNQUEUED_LATE FLAG_LOST
- * BUGS: NOT_UNDONE BUSY_UNSEEN
+ * BUGS: NOT_UNDONE BUSY_UNSEEN LINK_BELIEVED
  */
 #define ENTRIES 2
 
@@ -23,6 +23,7 @@
 #define QUEUED   64
 #define TABLE    128
 #define WRITABLE 256
+#define UNSTAMPED 512
 #define TYPE     (TABLE | WRITABLE)
 
 mtype = { OK, INVAL, RESTART };
@@ -30,7 +31,7 @@ mtype = { OK, INVAL, RESTART };
 short word;
 byte refs = 1, cursor;
 bool owned = true, freed;
-bool link;              /* the stamp is a link */
+bool link;              /* the stamp is a link, or older than the last use */
 bool listed[3];         /* on this CPU's drain list */
 bool held[ENTRIES];     /* the entry has its reference */
 
@@ -102,7 +103,18 @@ inline finish(w)
 #ifdef BUG_FLAG_LOST
     word = w
 #else
-    atomic { word = w | (word & QUEUED) }
+    do
+    :: x = word;
+       if
+       :: !((w) & COUNT) && !(x & QUEUED) -> link = false
+       :: else
+       fi;
+       if
+       :: atomic { word == x -> word = (w) | (x & QUEUED) }; break
+       :: atomic { word != x -> skip }
+       fi
+    od;
+    x = 0
 #endif
 }
 
@@ -167,14 +179,14 @@ inline become(want)
         if
         :: rc == OK -> cursor = 0;
             /* flush_old_use() goes by the stamp of what was not queued */
-            assert(!(old & TYPE) || (old & QUEUED) || !link)
+            assert(!(old & TYPE) || (old & (QUEUED | UNSTAMPED)) || !link)
         :: else
         fi
     :: else
     fi;
     if
     :: rc == RESTART
-    :: rc == OK && want == WRITABLE -> finish(WRITABLE | VALID | 1)
+    :: rc == OK && want == WRITABLE -> link = true; finish(WRITABLE | VALID | 1)
     :: rc == OK && want == TABLE ->
         validate();
         if
@@ -196,10 +208,6 @@ inline become(want)
             :: cursor == 0 && own -> frame_put()
             :: else
             fi;
-            if
-            :: cursor == 0 && !(word & QUEUED) -> assert(!link)
-            :: else
-            fi;
             finish(TABLE);
             left_partial()
         fi
@@ -210,7 +218,9 @@ inline become(want)
 inline type_get(want)
 {
     if
-    :: atomic { IN_USE(word, want) -> word++; rc = OK }
+    :: atomic {
+        IN_USE(word, want) -> word = (word & ~UNSTAMPED) + 1; rc = OK; link = true
+       }
     :: atomic { (word & BUSY) && (word & TYPE) != want -> rc = INVAL }
     :: atomic { (word & COUNT) && !(word & BUSY) && !IN_USE(word, want) -> rc = INVAL }
 #ifdef BUG_BUSY_UNSEEN
@@ -229,12 +239,16 @@ inline type_put()
     do
     :: atomic { assert((word & COUNT) && !(word & BUSY)); x = word };
        if
-       :: (x & COUNT) == 1 && (x & TYPE) == WRITABLE && !(x & QUEUED) -> assert(!link) /* it gets a time */
-       :: else
-       fi;
-       if
+       :: (x & COUNT) == 1 && (x & TYPE) == WRITABLE && !(x & QUEUED) -> /* put_last() */
+          x = x & ~UNSTAMPED;
+          word = word | UNSTAMPED;
+          link = false;
+          if
+          :: atomic { word == (x | UNSTAMPED) -> word = x - 1 }; break
+          :: atomic { word != (x | UNSTAMPED) -> skip }
+          fi
        :: atomic {
-            word == x -> word--;
+            ((x & COUNT) > 1 || (x & TYPE) == TABLE || (x & QUEUED)) && word == x -> word = (word & ~UNSTAMPED) - 1;
 #ifndef BUG_LATE_QUEUED
             if
             :: (word & COUNT) == 0 && (word & TYPE) == TABLE -> word = word | QUEUED
@@ -251,7 +265,7 @@ inline type_put()
           :: else
           fi;
           break
-       :: atomic { word != x -> skip }
+       :: atomic { ((x & COUNT) > 1 || (x & TYPE) == TABLE || (x & QUEUED)) && word != x -> skip }
        fi
     od;
     x = 0
@@ -330,18 +344,29 @@ inline drain_one()
     old = 0
 }
 
+inline unqueue()
+{
+    word = word & ~QUEUED;
+#ifndef BUG_LINK_BELIEVED
+    if
+    :: !(word & COUNT) -> word = word | UNSTAMPED
+    :: else
+    fi
+#endif
+}
+
 /* On the way out of the hypervisor, until nothing is left. */
 inline type_drain()
 {
     do
     :: listed[me] ->
-        atomic { listed[me] = false; assert(link); link = false };
+        atomic { listed[me] = false; assert(link) };
 #ifndef BUG_UNQUEUED_LATE
-        atomic { assert(word & QUEUED); word = word & ~QUEUED };
+        atomic { assert(word & QUEUED); unqueue() };
 #endif
         drain_one();
 #ifdef BUG_UNQUEUED_LATE
-        atomic { word = word & ~QUEUED };
+        atomic { unqueue() };
 #endif
         if
         :: done

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "core/cpumask.h"
 #include "core/frame_map.h"
 #include "tests/unit/hosted.h"
 
@@ -278,6 +279,99 @@ static void a_table_that_waits_is_flushed_before_it_is_a_page(void **state)
     hosted_check();
 }
 
+/* ---- Stamps ---- */
+
+static _Thread_local void (*meanwhile)(void); /* what another CPU does once the clock was read, once */
+
+uint32_t __real_machine_flush_stamp(void);
+uint32_t __wrap_machine_flush_stamp(void);
+
+uint32_t __wrap_machine_flush_stamp(void)
+{
+    uint32_t now = __real_machine_flush_stamp();
+    void (*other)(void) = meanwhile;
+
+    meanwhile = NULL;
+    if (other)
+        other();
+    return now;
+}
+
+/* CPU 1 has just flushed, and then remembers page 9 as writable. */
+static void used_on_cpu_1(void)
+{
+    host_cpu = 1;
+    machine_flush(cpumask_of(1), FLUSH_ALL, 0);
+    assert_int_equal(frame_get_type(a.d, a.m[9], TYPE_WRITABLE), 0);
+    frame_put_type(a.m[9]);
+    host_cpu = 0;
+}
+
+static bool flush_is_due_on_cpu_1(mfn_t m)
+{
+    uint64_t x = frame_of(m)->type;
+
+    return (x & TYPE_UNSTAMPED) || machine_stale(cpumask_of(1), frame_of(m)->stamp);
+}
+
+/* However long a CPU takes for its put: what others did meanwhile is before the stamp. */
+static void the_last_use_is_stamped_after_all_others(void **state)
+{
+    assert_int_equal(frame_get_type(a.d, a.m[9], TYPE_WRITABLE), 0);
+    meanwhile = used_on_cpu_1;
+    frame_put_type(a.m[9]);
+    assert_null(meanwhile);
+    assert_true(flush_is_due_on_cpu_1(a.m[9]));
+
+    assert_true(frame_map(a.m[9], 1, true));
+    meanwhile = used_on_cpu_1;
+    assert_true(frame_unmap(a.m[9], true));
+    assert_null(meanwhile);
+    assert_true(flush_is_due_on_cpu_1(a.m[9]));
+    hosted_check();
+}
+
+static int used_while_queued;
+
+static void table_used_on_cpu_1(void)
+{
+    host_cpu = 1;
+    host_run(b.v);
+    plenty();
+    machine_flush(cpumask_of(1), FLUSH_ALL, 0);
+    used_while_queued = frame_get_type(a.d, a.m[3], TYPE_WRITABLE);
+    if (!used_while_queued)
+        frame_put_type(a.m[3]);
+    host_run(NULL);
+    host_cpu = 0;
+}
+
+/* A table that was a page for a while, as long as it waited to be undone, and no stamp could be written. */
+static void a_link_is_no_stamp(void **state)
+{
+    uint32_t used;
+
+    a.d->dirty_cpus |= cpumask_of(1);
+    guest_tables(&a, 8);
+    assert_int_equal(type_pin(a.d, a.m[3], TYPE_L1), 0);
+    assert_int_equal(type_unpin(a.m[3]), 0);
+    table_used_on_cpu_1();
+    used = machine_flush_stamp();
+    assert_int_equal(used_while_queued, 0);
+    hosted_leave(a.v, PLENTY);
+    assert_true(flush_is_due_on_cpu_1(a.m[3]));
+    assert_int_equal(type_pin(a.d, a.m[3], TYPE_L1), 0);
+    assert_false(machine_stale(cpumask_of(1), used));
+    assert_int_equal(type_unpin(a.m[3]), 0);
+
+    /* And in the middle of leaving the list: it is not to be had then, or a flush is due. */
+    meanwhile = table_used_on_cpu_1;
+    hosted_leave(a.v, PLENTY);
+    assert_null(meanwhile);
+    assert_true(used_while_queued || flush_is_due_on_cpu_1(a.m[3]));
+    hosted_check();
+}
+
 /* ---- Two CPUs ---- */
 
 static _Atomic unsigned ready_cpus;
@@ -397,6 +491,8 @@ int main(void)
         GUEST_TEST(a_pinned_frame_that_is_given_up_goes),
         GUEST_TEST(only_an_unused_frame_is_stolen),
         GUEST_TEST(a_table_that_waits_is_flushed_before_it_is_a_page),
+        GUEST_TEST(the_last_use_is_stamped_after_all_others),
+        GUEST_TEST(a_link_is_no_stamp),
         GUEST_TEST(two_cpus_change_one_entry),
         GUEST_TEST(two_cpus_never_have_it_as_two_things),
     };
