@@ -73,7 +73,7 @@ COVERED := $(filter-out test_preempt test_schedules test_small_scope test_parse_
 THREADED := $(shell grep -l pthread_create tests/unit/test_*.c | sed 's,.*/,,; s,\.c,,')
 tsan:
 	@TSAN_OPTIONS=suppressions=tests/tsan.supp $(MAKE) --no-print-directory CC=$(CLANG) OUT=$(OUT)/tsan \
-		WATCH='-O1 -fsanitize=thread' UNIT_TESTS='$(THREADED)' REPLAYS= unit
+		WATCH='-O1 -fsanitize=thread' UNIT_TESTS='$(THREADED)' unit
 
 msan:
 	@$(MAKE) --no-print-directory CC=$(CLANG) OUT=$(OUT)/msan \
