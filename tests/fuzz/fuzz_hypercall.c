@@ -96,8 +96,10 @@ static void others_stop(void)
 static void check(void)
 {
     count_references();
-    if (host_audit() || this_pcpu()->locks_held)
-        abort();
+    if (host_audit())
+        give_up("a TLB holds what it may not");
+    if (this_pcpu()->locks_held)
+        give_up("a lock is held at rest");
 }
 
 /* What a tool does when a guest has ended itself, so that the play goes on. */
@@ -150,7 +152,7 @@ static void schedule(unsigned cpu)
         sched_switched(v);
     for (cpu = 0; cpu < CPUS; cpu++) {
         if (!runq_check(runq_of(cpu)))
-            abort();
+            give_up("a run queue is not as it should be");
     }
     while (n--) {
         vcpu_pause_clear(chosen[n], CHOSEN);
@@ -203,6 +205,7 @@ static void once(void)
 {
     host_start(CPUS, RAM);
     host_ended = machine_ended;
+    host_panicked = give_up;
     host_guest_moves = move;
     host_relax = others_stop;
     spare_keep();
@@ -223,6 +226,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (!begun)
         once();
     begun = true;
+    plays++;
     before = free_or_dom0s();
     data = bytes;
     left = size;
@@ -254,6 +258,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     /* What the core keeps for the next domain may grow once, but not for ever. */
     lowest = MIN(lowest, before);
     if (free_or_dom0s() + 64 < lowest)
-        abort();
+        give_up("memory is gone");
     return 0;
 }

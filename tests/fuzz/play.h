@@ -8,6 +8,7 @@
 
 #include <setjmp.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,16 @@ static struct guest guests[GUESTS], control;
 
 static uint64_t va_of(unsigned page) { return (uint64_t)page * PAGE_SIZE; }
 
+static uint64_t plays; /* the number of this one, and where numbers make plays, its seed */
+
+/* What may never be has come: also what host_panicked() is for. What the log had to say of it is not lost. */
+static _Noreturn void give_up(const char *what)
+{
+    fflush(stdout);
+    fprintf(stderr, "play %lu, CPU %u: %s\n", (unsigned long)plays, host_cpu, what);
+    abort();
+}
+
 /* ---- The input ---- */
 
 static _Thread_local const uint8_t *data;
@@ -82,7 +93,7 @@ static void spare_keep(void)
 {
     spare = hv_pages(SPARE);
     if (!spare)
-        abort();
+        give_up("no memory for the count of references");
 }
 
 static void count_references(void)
@@ -91,7 +102,7 @@ static void count_references(void)
     if (audit_run()) {
         host_verbose = true; /* once more, to say what it is */
         audit_run();
-        abort();
+        give_up("references are not what uses there are");
     }
     spare_keep();
 }
@@ -122,8 +133,10 @@ static _Thread_local sigjmp_buf ended; /* where this CPU goes on then */
 static void machine_ended(enum machine_end how)
 {
     (void)how;
-    if (!current_vcpu() || !domain_may(current_vcpu()->domain, PRIV_SYSTEM) || this_pcpu()->locks_held)
-        abort();
+    if (!current_vcpu() || !domain_may(current_vcpu()->domain, PRIV_SYSTEM))
+        give_up("the machine was ended by who may not");
+    if (this_pcpu()->locks_held)
+        give_up("the machine was ended with locks held");
     siglongjmp(ended, 1);
 }
 
@@ -136,7 +149,7 @@ static void create(struct guest *g, domid_t id, uint32_t privileges)
 
     this_pcpu()->budget = ~0u;
     if (domain_create(&cfg, &g->d) || domain_alloc_vcpus(g->d, VCPUS))
-        abort();
+        give_up("a guest can't be created");
     domain_ref(g->d);
     g->d->max_pages = PAGES + 8;
     for (unsigned i = 0; i < PAGES; i++)
@@ -157,7 +170,7 @@ static void start(struct guest *g)
     this_pcpu()->budget = ~0u;
     if (type_pin(g->d, g->m[0], TYPE_L4) || type_pin(g->d, g->m[4], TYPE_L4) || pt_set_root(v, g->m[0], false) ||
         pt_set_root(v, g->m[4], true) || grants_grow(g->d, 1))
-        abort();
+        give_up("a guest can't be started");
     leave(v, ~0u);
     v->initialised = true;
     v->kernel_mode = true;
@@ -181,7 +194,7 @@ static void introduce(void)
     }
     if (port_alloc_unbound(guests[0].d, guests[1].d->id, &port) ||
         port_bind_interdomain(guests[1].d, guests[0].d->id, port, &other))
-        abort();
+        give_up("no channel between the guests");
 }
 
 /* Free frames, and those that dom0 has, to which a tool gives more: its memory, and its grant table as it sees it and its counts. */
@@ -204,7 +217,7 @@ static void kill(struct domain *d)
         leave(control.d->vcpu[0], 64);
     } while (rc == -ERESTART);
     if (rc)
-        abort();
+        give_up("a domain can't be killed");
 }
 
 /* Everybody but dom0 dies, also whom the tool made. */
@@ -231,7 +244,7 @@ static void all_die(void)
         memset(&guests[i], 0, sizeof(guests[i]));
     }
     if (domain_get_next(1))
-        abort(); /* somebody still holds it */
+        give_up("somebody still holds a domain that is dead");
 }
 
 #endif

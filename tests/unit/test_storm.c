@@ -38,7 +38,6 @@ enum {
 
 static _Thread_local uint64_t seed;
 static _Atomic uint64_t entries;
-static uint64_t plays; /* and the seed of the next */
 
 static uint64_t next_random(void)
 {
@@ -123,7 +122,7 @@ static void look(void)
 {
     count_references();
     if (host_audit_tlbs())
-        abort();
+        give_up("a TLB holds what it may not");
 }
 
 /* Until all CPUs are here, and the last has looked; or something is wanted of this one. */
@@ -255,7 +254,7 @@ static void start_second(struct guest *g)
 
     run_on(0, v);
     if (pt_set_root(v, g->m[0], false) || pt_set_root(v, g->m[4], true))
-        abort();
+        give_up("a second vCPU can't be started");
     leave(v, ~0u);
     v->initialised = true;
     v->kernel_mode = true;
@@ -283,10 +282,10 @@ static void play(void)
         assert_int_equal(pthread_create(&threads[i], NULL, cpu, (void *)(uintptr_t)i), 0);
     for (unsigned i = 0; i < CPUS; i++)
         pthread_join(threads[i], NULL);
-    plays++;
     left = 0;
     all_die();
     look();
+    plays++;
 }
 
 static uint64_t number_in(const char *name, uint64_t otherwise)
@@ -304,6 +303,7 @@ static void all_at_once(void **state)
 
     host_start(CPUS, RAM);
     host_ended = machine_ended;
+    host_panicked = give_up;
     host_idle = nobody;
     spare_keep();
     create(&control, 0, PRIV_ALL);
