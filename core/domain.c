@@ -251,6 +251,7 @@ int domain_create(const struct domain_config *cfg, struct domain **out)
     if (!d)
         return -ENOMEM;
     lock_init(&d->lock, LOCK_DOMAIN);
+    lock_init(&d->pause_lock, LOCK_PAUSE);
     d->refs = 1;
     d->privileges = cfg->privileges;
     d->ssidref = cfg->ssidref;
@@ -309,14 +310,17 @@ int domain_alloc_vcpus(struct domain *d, unsigned n)
 
 /* ---- Pausing ---- */
 
+/* Locked: a guest that shuts down while a tool lets go would else lose the pause it has just got, and still be counted paused. */
 void domain_pause_nosync(struct domain *d)
 {
+    lock(&d->pause_lock);
     if (atomic_fetch_add(&d->pause_count, 1) == 0) {
         for (unsigned i = 0; i < d->max_vcpus; i++) {
             if (d->vcpu[i])
                 vcpu_pause_set(d->vcpu[i], PAUSE_DOMAIN);
         }
     }
+    unlock(&d->pause_lock);
 }
 
 void domain_pause(struct domain *d)
@@ -330,12 +334,14 @@ void domain_pause(struct domain *d)
 
 void domain_unpause(struct domain *d)
 {
+    lock(&d->pause_lock);
     if (atomic_fetch_sub(&d->pause_count, 1) == 1) {
         for (unsigned i = 0; i < d->max_vcpus; i++) {
             if (d->vcpu[i])
                 vcpu_pause_clear(d->vcpu[i], PAUSE_DOMAIN);
         }
     }
+    unlock(&d->pause_lock);
 }
 
 /* ---- Ends ---- */

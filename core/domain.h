@@ -79,7 +79,8 @@ struct domain {
     /* vCPUs */
     unsigned max_vcpus;          /* [I] */
     struct vcpu *vcpu[MAX_VCPUS];/* [I] NULL until XEN_DOMCTL_max_vcpus */
-    _Atomic int pause_count;     /* [a] by tools and by the hypervisor itself; created at 1 */
+    struct lock pause_lock;      /* class PAUSE: pause_count is not 0, and so each vCPU has PAUSE_DOMAIN; or neither */
+    _Atomic int pause_count;     /* [a] by tools and by the hypervisor itself; created at 1; changed under pause_lock */
     int ctl_pause_count;         /* [c] of which by XEN_DOMCTL_pausedomain */
     bool was_unpaused;           /* [c] it has run */
 

@@ -22,6 +22,7 @@
     X(GRANT,   "one domain's grant table")              \
     X(PORT,    "one domain's ports")                    \
     X(AREA,    "the areas a vCPU reads")                \
+    X(PAUSE,   "how often one domain is paused")        \
     X(RUNQ,    "one CPU's run queue")                   \
     X(TIMER,   "one CPU's timers")                      \
     X(IRQ,     "one interrupt line")                    \

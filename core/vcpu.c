@@ -39,7 +39,7 @@ int vcpu_create(struct domain *d, unsigned id)
     v->who = TRACE_WHO(d->id, id);
     v->domain = d;
     v->regs = &v->saved;
-    v->pause = PAUSE_DOWN | (d->pause_count ? PAUSE_DOMAIN : 0);
+    v->pause = PAUSE_DOWN;
     v->root_kernel = v->root_user = v->shadow_root[0] = v->shadow_root[1] = MFN_NONE;
     v->dr[6] = DR6_FIXED;
     v->dr[7] = DR7_FIXED;
@@ -57,7 +57,10 @@ int vcpu_create(struct domain *d, unsigned id)
     rc = ports_init_vcpu(v);
     if (rc)
         goto undo_sched;
+    lock(&d->pause_lock);
+    v->pause |= d->pause_count ? PAUSE_DOMAIN : 0;
     d->vcpu[id] = v;
+    unlock(&d->pause_lock);
     return 0;
 
 undo_sched:

@@ -114,8 +114,10 @@ void vcpu_pause_clear(struct vcpu *v, uint32_t why)
 void vcpu_sync(struct vcpu *v)
 {
     ASSERT(v != current_vcpu());
-    while (atomic_load(&v->running_on) != -1)
+    while (atomic_load(&v->running_on) != -1) {
+        ASSERT(atomic_load(&v->pause)); /* nobody takes the caller's own away, or this might not end */
         machine_relax();
+    }
 }
 
 /* Count and bit change in one step, so that a release can't undo the hold that comes in between. */

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "tests/unit/fibers.h"
 #include "tests/unit/hosted.h"
 
 #include "core/grant.h"
@@ -268,6 +269,66 @@ static void a_shutdown_is_told_once_and_can_be_undone(void **state)
     hosted_check();
 }
 
+/* ---- A guest that shuts down while a tool does something with it, on the other CPU ---- */
+
+static struct domain *shared_by;
+static unsigned points, stop_at;
+
+/* The tool comes to its stop: the guest goes on. */
+static void maybe_stop(void)
+{
+    if (fiber_now == 0 && ++points == stop_at)
+        fiber_yield();
+}
+
+static void wait_for_other(void)
+{
+    assert_false(fiber_alone());
+    fiber_yield();
+}
+
+static void tool_unpauses(void)    { domain_unpause(shared_by); }
+static void tool_makes_vcpus(void) { assert_int_equal(domain_alloc_vcpus(shared_by, 2), 0); }
+static void guest_ends(void)       { domain_shutdown(shared_by, SHUTDOWN_poweroff); }
+
+static void make_vcpus_that_could_run(void)
+{
+    tool_makes_vcpus();
+    for (unsigned i = 0; i < 2; i++)
+        vcpu_pause_clear(shared_by->vcpu[i], PAUSE_DOWN);
+}
+
+/* What both do, in each order with one change of turn: the domain is shut down, so all of it is paused. True if there was a stop. */
+static bool end_while(void (*prepare)(void), void (*tool)(void))
+{
+    struct domain_config c = config(3);
+
+    assert_int_equal(domain_create(&c, &shared_by), 0);
+    prepare();
+    points = 0;
+    host_point = maybe_stop;
+    host_relax = wait_for_other;
+    fibers_run(tool, guest_ends);
+    host_point = host_relax = NULL;
+    host_cpu = 0;
+    assert_int_equal(shared_by->pause_count, 1);
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(atomic_load(&shared_by->vcpu[i]->pause) & PAUSE_DOMAIN);
+    kill_it(shared_by);
+    return points >= stop_at;
+}
+
+static void who_shuts_down_stays_so_whatever_a_tool_undoes(void **state)
+{
+    for (stop_at = 1; end_while(make_vcpus_that_could_run, tool_unpauses); stop_at++)
+        ;
+    assert_true(stop_at > 4);
+    for (stop_at = 1; end_while(tool_unpauses, tool_makes_vcpus); stop_at++)
+        ;
+    assert_true(stop_at > 4);
+    hosted_check();
+}
+
 /* One fault's address, or that events are open, is not for another vCPU, and not for another domain. */
 static void vcpus_beyond_the_shared_info_page_share_nothing(void **state)
 {
@@ -391,6 +452,7 @@ int main(void)
         cmocka_unit_test(dying_domains_get_nothing_new),
         cmocka_unit_test(no_memory_at_any_point_of_its_making),
         cmocka_unit_test(a_shutdown_is_told_once_and_can_be_undone),
+        cmocka_unit_test(who_shuts_down_stays_so_whatever_a_tool_undoes),
         cmocka_unit_test(vcpus_beyond_the_shared_info_page_share_nothing),
         cmocka_unit_test(who_is_held_twice_is_released_twice),
         cmocka_unit_test(a_domain_in_the_making_can_be_named),
