@@ -311,15 +311,30 @@ int domain_alloc_vcpus(struct domain *d, unsigned n)
 /* ---- Pausing ---- */
 
 /* Locked: a guest that shuts down while a tool lets go would else lose the pause it has just got, and still be counted paused. */
-void domain_pause_nosync(struct domain *d)
+static void pause_locked(struct domain *d)
 {
-    lock(&d->pause_lock);
     if (atomic_fetch_add(&d->pause_count, 1) == 0) {
         for (unsigned i = 0; i < d->max_vcpus; i++) {
             if (d->vcpu[i])
                 vcpu_pause_set(d->vcpu[i], PAUSE_DOMAIN);
         }
     }
+}
+
+static void unpause_locked(struct domain *d)
+{
+    if (atomic_fetch_sub(&d->pause_count, 1) == 1) {
+        for (unsigned i = 0; i < d->max_vcpus; i++) {
+            if (d->vcpu[i])
+                vcpu_pause_clear(d->vcpu[i], PAUSE_DOMAIN);
+        }
+    }
+}
+
+void domain_pause_nosync(struct domain *d)
+{
+    lock(&d->pause_lock);
+    pause_locked(d);
     unlock(&d->pause_lock);
 }
 
@@ -335,12 +350,7 @@ void domain_pause(struct domain *d)
 void domain_unpause(struct domain *d)
 {
     lock(&d->pause_lock);
-    if (atomic_fetch_sub(&d->pause_count, 1) == 1) {
-        for (unsigned i = 0; i < d->max_vcpus; i++) {
-            if (d->vcpu[i])
-                vcpu_pause_clear(d->vcpu[i], PAUSE_DOMAIN);
-        }
-    }
+    unpause_locked(d);
     unlock(&d->pause_lock);
 }
 
@@ -360,17 +370,30 @@ static _Noreturn void dom0_ends(int code)
     machine_end(code == SHUTDOWN_crash || code == SHUTDOWN_watchdog ? MACHINE_CRASHED : MACHINE_REBOOT);
 }
 
+/* The code and its pause come together, so that who takes the code back takes no other's pause. False: it has shut down. */
+static bool take_code(struct domain *d, int code)
+{
+    bool first;
+
+    lock(&d->pause_lock);
+    first = d->shutdown_code == -1;
+    if (first) {
+        d->shutdown_code = code;
+        pause_locked(d);
+    }
+    unlock(&d->pause_lock);
+    return first;
+}
+
 void domain_shutdown(struct domain *d, int code)
 {
     evtchn_port_t port;
-    int none = -1;
 
     if (d == dom0)
         dom0_ends(code);
-    if (!atomic_compare_exchange_strong(&d->shutdown_code, &none, code))
+    if (!take_code(d, code))
         return;
     trace(TRC_SCHED_SHUTDOWN, 3, TRACE_PAIR(d->id, 0), (uint32_t)code, 0, 0);
-    domain_pause_nosync(d);
     hv_log(LOG_INFO, "d%u shut down, code %d", d->id, code);
     virq_raise_global(VIRQ_DOM_EXC);
     port = d->suspend_port;
@@ -380,8 +403,12 @@ void domain_shutdown(struct domain *d, int code)
 
 void domain_resume(struct domain *d)
 {
-    if (atomic_exchange(&d->shutdown_code, -1) != -1)
-        domain_unpause(d);
+    lock(&d->pause_lock);
+    if (d->shutdown_code != -1) {
+        d->shutdown_code = -1;
+        unpause_locked(d);
+    }
+    unlock(&d->pause_lock);
 }
 
 void domain_crash(struct domain *d, const char *fmt, ...)

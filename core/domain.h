@@ -93,7 +93,7 @@ struct domain {
     struct cpu_policy *policy;   /* [c], fixed at the first unpause */
 
     /* Ends */
-    _Atomic int shutdown_code;   /* [a] SHUTDOWN_*; -1 while it has not shut down */
+    _Atomic int shutdown_code;   /* [a] SHUTDOWN_*; -1 while it has not shut down; changed under pause_lock */
     _Atomic uint32_t latched_code; /* [a] SCHEDOP_shutdown_code: the code + 1 to report whatever the reason is; 0: none */
     _Atomic bool crashed;        /* [a] */
     _Atomic uint32_t vm_assist;  /* [a] bits of VMASST_TYPE_*: its vCPUs change some, others look */

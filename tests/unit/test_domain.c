@@ -274,7 +274,7 @@ static void a_shutdown_is_told_once_and_can_be_undone(void **state)
 static struct domain *shared_by;
 static unsigned points, stop_at;
 
-/* The tool comes to its stop: the guest goes on. */
+/* The first comes to its stop: the other goes on. */
 static void maybe_stop(void)
 {
     if (fiber_now == 0 && ++points == stop_at)
@@ -298,6 +298,17 @@ static void make_vcpus_that_could_run(void)
         vcpu_pause_clear(shared_by->vcpu[i], PAUSE_DOWN);
 }
 
+/* On CPUs 0 and 1. */
+static void together(void (*first)(void), void (*other)(void))
+{
+    points = 0;
+    host_point = maybe_stop;
+    host_relax = wait_for_other;
+    fibers_run(first, other);
+    host_point = host_relax = NULL;
+    host_cpu = 0;
+}
+
 /* What both do, in each order with one change of turn: the domain is shut down, so all of it is paused. True if there was a stop. */
 static bool end_while(void (*prepare)(void), void (*tool)(void))
 {
@@ -305,12 +316,7 @@ static bool end_while(void (*prepare)(void), void (*tool)(void))
 
     assert_int_equal(domain_create(&c, &shared_by), 0);
     prepare();
-    points = 0;
-    host_point = maybe_stop;
-    host_relax = wait_for_other;
-    fibers_run(tool, guest_ends);
-    host_point = host_relax = NULL;
-    host_cpu = 0;
+    together(tool, guest_ends);
     assert_int_equal(shared_by->pause_count, 1);
     for (unsigned i = 0; i < 2; i++)
         assert_true(atomic_load(&shared_by->vcpu[i]->pause) & PAUSE_DOMAIN);
@@ -326,6 +332,30 @@ static void who_shuts_down_stays_so_whatever_a_tool_undoes(void **state)
     for (stop_at = 1; end_while(tool_unpauses, tool_makes_vcpus); stop_at++)
         ;
     assert_true(stop_at > 4);
+    hosted_check();
+}
+
+/* The guest is paused by a tool too. */
+static void tool_resumes(void)
+{
+    domain_resume(shared_by);
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(atomic_load(&shared_by->vcpu[i]->pause) & PAUSE_DOMAIN);
+}
+
+static void who_is_resumed_stays_paused_by_a_tool(void **state)
+{
+    struct domain_config c = config(3);
+
+    stop_at = points = 0;
+    do {
+        assert_int_equal(domain_create(&c, &shared_by), 0);
+        make_vcpus_that_could_run();
+        together(guest_ends, tool_resumes);
+        assert_int_equal(shared_by->pause_count, 1 + (shared_by->shutdown_code != -1));
+        kill_it(shared_by);
+    } while (points >= stop_at++);
+    assert_true(stop_at > 2);
     hosted_check();
 }
 
@@ -453,6 +483,7 @@ int main(void)
         cmocka_unit_test(no_memory_at_any_point_of_its_making),
         cmocka_unit_test(a_shutdown_is_told_once_and_can_be_undone),
         cmocka_unit_test(who_shuts_down_stays_so_whatever_a_tool_undoes),
+        cmocka_unit_test(who_is_resumed_stays_paused_by_a_tool),
         cmocka_unit_test(vcpus_beyond_the_shared_info_page_share_nothing),
         cmocka_unit_test(who_is_held_twice_is_released_twice),
         cmocka_unit_test(a_domain_in_the_making_can_be_named),
