@@ -220,6 +220,30 @@ static void kill(struct domain *d)
         give_up("a domain can't be killed");
 }
 
+static bool is_dom0s_own(uint32_t n)
+{
+    for (unsigned i = 0; i < PAGES; i++) {
+        if (control.m[i].n == n)
+            return true;
+    }
+    return false;
+}
+
+/* What a tool has given to dom0, or set aside for it: play by play all memory would go there. */
+static void dom0_gives_back(void)
+{
+    uint32_t next;
+
+    run_on(0, control.d->vcpu[0]);
+    (void)reservation_claim(control.d, 0);
+    for (uint32_t n = control.d->page_list; n; n = next) {
+        next = frame_table[n].next;
+        if (!is_dom0s_own(n) && !reservation_remove(control.d, mfn(n)))
+            give_up("dom0 can't give back what it has");
+    }
+    leave(control.d->vcpu[0], ~0u);
+}
+
 /* Everybody but dom0 dies, also whom the tool made. */
 static void all_die(void)
 {
@@ -238,6 +262,7 @@ static void all_die(void)
         kill(d);
         domain_put(d);
     }
+    dom0_gives_back();
     for (unsigned i = 0; i < GUESTS; i++) {
         if (guests[i].d)
             domain_put(guests[i].d);
