@@ -11,7 +11,7 @@ $(OUT)/krypton.8: packaging/krypton.8.in packaging/man.c boot/parse/options.def
 	@sed -e '/^@OPTIONS@$$/{r $@.options' -e 'd}' -e 's/@VERSION@/$(VERSION)/' $< > $@
 
 deb:
-	@testbed/setup.sh --build debhelper lintian
+	@testbed/setup.sh --build build-essential debhelper lintian
 	@packaging/build-deb $(OUT)/deb
 
 package-check: setup
