@@ -1,4 +1,5 @@
 # Images, running them, and the tests of whole machines.
+#   make setup         what the build and the tests need of Debian's packages
 #   make run           everything, then a machine with one guest on this terminal
 #   make check         everything, then every test, then a page of figures
 #   make check-quick   unit tests and one boot
