@@ -461,6 +461,13 @@ def use_efi(m):
     m.run(f"chattr -i {name} && rm {name} && ! [ -e {name} ] && cd /")
 
 
+def read_report(m):
+    """What krypton-report wrote in /tmp, as {heading: text}, as it is; the file is removed."""
+    text = m.run("cat /tmp/krypton-report-*.txt && rm /tmp/krypton-report-*.txt", raw=True).output.replace("\r", "")
+    parts = re.split(r"^==== (.*)\n", text, flags=re.M)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
 def pack_files(path, files):
     """A tar archive of some files that can serve as a raw disk."""
     with tarfile.open(path, "w") as archive:

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The Debian package: built twice it has the same bytes; an installed Debian takes it, runs on it, and is rid of it again."""
 
+import re
 import subprocess
 import time
 
 import pytest
 
-from machine import BOOT, COMMAND, FAILURES, GUEST, IMAGES, TOP, Machine, pack_files, use_efi
+from machine import BOOT, COMMAND, FAILURES, GUEST, IMAGES, TOP, Machine, pack_files, read_report, use_efi
 
 PACKAGE = TOP / "build/deb/krypton-hypervisor.deb"
 
@@ -64,6 +65,18 @@ def test_the_same_tree_gives_the_same_package(tmp_path):
     assert debs[0] == PACKAGE.read_bytes(), "build/deb is not of this tree: make deb"
 
 
+def look_at_report(m, version):
+    """The installed krypton-report knows of the package, and of how the hypervisor was started."""
+    m.run("cd /tmp && krypton-report", timeout=BOOT)
+    report = read_report(m)
+    assert re.search(rf"^krypton-hypervisor {re.escape(version)} ii", report["versions"], re.M), report["versions"]
+    assert report["the hypervisor's log"].startswith(f"(XEN) Krypton {version} (Xen ABI 4.17), loaded by GRUB")
+    assert f"started by {'EFI' if m.efi else 'BIOS'}\n" in report["firmware"]
+    assert re.search("^Domain-0 ", report["xl list -v"], re.M)
+    # This disk has no pciutils, and nothing else is missing.
+    assert re.findall(r"^\((.*): exit status \d+\)$", "".join(report.values()), re.M) == ["lspci"]
+
+
 @pytest.mark.parametrize("chipset, efi", [("pc", False), ("q35", True)], ids=["bios", "efi"])
 def test_life_of_the_package(machine, tmp_path, chipset, efi):
     """Installed on a running Debian, booted from GRUB's menu as its default, used with Xen's service, and removed."""
@@ -80,9 +93,11 @@ def test_life_of_the_package(machine, tmp_path, chipset, efi):
     assert m.hypervisor() == "xen"
     info = m.info()
     assert info["xen_extra"] == ".0-krypton"
-    assert info["xen_changeset"] == "Krypton " + m.out("dpkg-query -W -f '${Version}' krypton-hypervisor")
+    version = m.out("dpkg-query -W -f '${Version}' krypton-hypervisor")
+    assert info["xen_changeset"] == f"Krypton {version}"
     assert m.out("systemctl is-active xen") == "active"
     m.run_guest()
+    look_at_report(m, version)
     assert m.out("ls -d /sys/firmware/efi 2>/dev/null || true") == ("/sys/firmware/efi" if efi else "")
     if efi:
         use_efi(m)
