@@ -21,6 +21,7 @@
 #include "core/port.h"
 #include "core/pt.h"
 #include "core/reservation.h"
+#include "core/tbuf.h"
 #include "host/host.h"
 #include "x86/model/pte.h"
 
@@ -197,12 +198,22 @@ static void introduce(void)
         give_up("no channel between the guests");
 }
 
-/* Free frames, and those that dom0 has, to which a tool gives more: its memory, and its grant table as it sees it and its counts. */
+static void count_frame(void *count, mfn_t m, bool writable)
+{
+    (void)m, (void)writable;
+    ++*(uint64_t *)count;
+}
+
+/*
+ * Free frames, and those that dom0 has, to which a tool gives more: its memory, and its grant table as it sees it and its counts;
+ * and trace buffers, which stay once a tool has asked for them.
+ */
 static uint64_t free_or_dom0s(void)
 {
-    uint64_t shared = grants_frames(control.d, false), counts = GRANT_V1_PER_FRAME * sizeof(struct active) / PAGE_SIZE;
+    uint64_t shared = grants_frames(control.d, false), counts = GRANT_V1_PER_FRAME * sizeof(struct active) / PAGE_SIZE, traces = 0;
 
-    return frames_free_count() + control.d->tot_pages + shared * (1 + counts) + grants_frames(control.d, true);
+    tbuf_each_frame(count_frame, &traces);
+    return frames_free_count() + control.d->tot_pages + shared * (1 + counts) + grants_frames(control.d, true) + traces;
 }
 
 /* Kills a domain, as dom0, in pieces. */
