@@ -107,7 +107,7 @@ static uint64_t leaf(const struct domain *d, uint64_t e)
         return e;
     if (!(e & PTE_D))
         return e & ~PTE_RW;
-    return !mfn_is_ram(m) || frame_of(m)->owner != d->id || dirty_has(d->dirty, m) ? e : e & ~PTE_RW;
+    return !mfn_is_ram(m) || READ_ONCE(frame_of(m)->owner) != d->id || dirty_has(d->dirty, m) ? e : e & ~PTE_RW;
 }
 
 static uint64_t upper(uint32_t lower, uint64_t e) { return (e & ~PTE_ADDR) | pte_make(lower, 0); }
@@ -230,7 +230,7 @@ static bool fault(struct vcpu *v, uint64_t va, uint32_t *error)
         if (!set_accessed(v->domain, va, &w, write))
             continue;
         m = mfn(pte_mfn(w.entry[1]));
-        if (write && mfn_is_ram(m) && frame_of(m)->owner == v->domain->id)
+        if (write && mfn_is_ram(m) && READ_ONCE(frame_of(m)->owner) == v->domain->id)
             dirty_set(t, m);
         if (left(&t->shadow) < SHADOW_PER_FAULT)
             shadow_forget_all(v->domain);
@@ -394,7 +394,7 @@ static long audit_table(const struct domain *d, mfn_t shadow)
     pte_slot *ours, *theirs;
     long faults = 0;
 
-    if (level < 1 || level > PT_LEVELS || !(word & TYPE_VALID) || frame_of(table)->owner != d->id) {
+    if (level < 1 || level > PT_LEVELS || !(word & TYPE_VALID) || READ_ONCE(frame_of(table)->owner) != d->id) {
         hv_log(LOG_ERR, "audit: shadow of frame %#lx, type %#lx, which is no table of d%u", table.n, word, d->id);
         return 1;
     }
