@@ -232,10 +232,12 @@ static int mark_final(struct domain *d, struct dirty *t)
         if (++t->at % 32 == 0 && !budget_take(1) && t->at < frame_count)
             return -ERESTART;
     }
+    domain_pause(d); /* its vCPUs change theirs without a lock */
     for (unsigned i = 0; i < d->max_vcpus; i++)
         mark_areas(d, d->vcpu[i]);
     dirty_mark(d, d->pirq_eoi_mfn);
     ports_each_frame(d, mark_frame, d);
+    domain_unpause(d);
     return 0;
 }
 
