@@ -421,7 +421,7 @@ bool frame_release(struct domain *d, mfn_t m)
     uint64_t x = f->refs;
 
     do {
-        if (!(x & REFS_OWNED) || f->owner != d->id)
+        if (!(x & REFS_OWNED) || READ_ONCE(f->owner) != d->id)
             return false;
     } while (!atomic_compare_exchange_weak(&f->refs, &x, x & ~REFS_OWNED));
     if (f->prev)

@@ -2,9 +2,10 @@
 /*
  * A frame that changes hands with its contents: taken whole from one owner, to be assigned to the next.
  *
- * That the allocation's reference is the only one says all: a mapping, a pin, a grant, a table in whatever
- * state each hold one of their own. Once the counter is 0 nobody can find the frame but by the list it is
- * taken off here.
+ * That the allocation's reference is the only one, but for ours, says all: a mapping, a pin, a grant, a table in
+ * whatever state each hold one of their own. Ours says whose the frame is: without one it could be freed and given to another
+ * domain between the look at its owner and that at its references. Once the counter is 0 nobody can find the frame but by the
+ * list it is taken off here.
  */
 #include "core/frame.h"
 
@@ -17,15 +18,16 @@
 
 bool frame_take(struct domain *d, mfn_t m)
 {
-    uint64_t only = REFS_OWNED | 1;
+    uint64_t only = REFS_OWNED | 2;
     struct frame *f;
 
-    if (!mfn_is_ram(m))
+    if (!frame_get(m, d->id))
         return false;
     f = frame_of(m);
     lock(&d->lock);
-    if (f->owner != d->id || !atomic_compare_exchange_strong(&f->refs, &only, 0)) {
+    if (!atomic_compare_exchange_strong(&f->refs, &only, 0)) {
         unlock(&d->lock);
+        frame_put(m);
         return false;
     }
     if (f->prev)
