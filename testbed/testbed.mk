@@ -101,7 +101,7 @@ hostile:
 # All hostile cases on 1, 2 and 4 CPUs: half an hour.
 HOSTILE_CPUS ?= 1 2 4
 hostile-cases:
-	@$(MAKE) --no-print-directory all micro
+	@$(MAKE) --no-print-directory all micro images
 	@HOSTILE_CPUS="$(HOSTILE_CPUS)" $(PYTEST) -s tests/guest/test_hostile.py
 
 # Entry paths on a processor that faults where QEMU's does not.

@@ -174,7 +174,10 @@ TEST(by_a_tool)
 /* ---- By the domU itself ---- */
 
 static volatile bool came;
-static uint64_t stack[512] __attribute__((aligned(4096)));
+/* Below it is a page that cannot be written: a vCPU that faults for ever ends there, and not in the other one's stack. */
+static struct {
+    uint8_t guard[PAGE_SIZE], stack[PAGE_SIZE];
+} own __attribute__((aligned(4096)));
 extern char odd_entry[];
 void odd_main(void);
 
@@ -200,13 +203,14 @@ TEST_DESTRUCTIVE(context)
     c.user_regs.rip = U(odd_entry);
     c.user_regs.cs = KERNEL_CS | 3;
     c.user_regs.ss = c.kernel_ss = KERNEL_SS;
-    c.user_regs.rsp = c.kernel_sp = U(stack) + sizeof(stack);
+    c.user_regs.rsp = c.kernel_sp = U(own.stack) + sizeof(own.stack);
     c.user_regs.rflags = 0x200;
     c.ctrlreg[3] = xen_pfn_to_cr3(mfn_of(boot_l4()));
     c.event_callback_eip = c.failsafe_callback_eip = U(odd_entry);
     for (i = 0; i < 32; i++)
         c.trap_ctxt[i] = (struct trap_info){ .vector = (uint8_t)i, .flags = 4, .cs = KERNEL_CS | 3, .address = U(odd_entry) };
     change(&c);
+    make_readonly(own.guard);
     if (hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, 1, &c) < 0)
         shutdown(SHUTDOWN_suspend);             /* refused */
     hypercall(__HYPERVISOR_vcpu_op, VCPUOP_up, 1, NULL);
