@@ -46,7 +46,7 @@ static unsigned fiber_from;
 static void fiber_switch(unsigned to)
 {
     unsigned from = fiber_now;
-    void *fake;
+    void *fake = NULL;
 
     fiber_from = from;
     fiber_now = to;
