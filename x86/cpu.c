@@ -183,7 +183,7 @@ struct cpu_options cpu_options;
 
 void percpu_load(struct x86_pcpu *c)
 {
-    extern char syscall_entry[], syscall32_entry[], sysenter_entry[];
+    extern char syscall_stubs[], syscall32_stubs[], sysenter_entry[];
     uint64_t base = PERCPU_VA + (uint64_t)c->core.id * PERCPU_SIZE;
     struct desc_ptr gdtr = { 15 * PAGE_SIZE - 1, base + PERCPU_GDT }, idtr = { sizeof(idt) - 1, (uint64_t)idt };
 
@@ -201,11 +201,10 @@ void percpu_load(struct x86_pcpu *c)
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | 0x801);
     wrmsr(MSR_PAT, PAT_LAYOUT);
     wrmsr(MSR_STAR, (uint64_t)SEL_RING3_CS32 << 48 | (uint64_t)SEL_RING0_CS << 32);
-    wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
-    wrmsr(MSR_CSTAR, (uint64_t)syscall32_entry);
+    wrmsr(MSR_LSTAR, (uint64_t)(syscall_stubs + c->core.id * (size_t)SYSCALL_STUB_SIZE));
+    wrmsr(MSR_CSTAR, (uint64_t)(syscall32_stubs + c->core.id * (size_t)SYSCALL_STUB_SIZE));
     wrmsr(MSR_SFMASK, X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_TF | X86_EFLAGS_NT | X86_EFLAGS_AC | X86_EFLAGS_RF |
                       X86_EFLAGS_IOPL | X86_EFLAGS_VM | X86_EFLAGS_ARITH);
-    wrmsr(MSR_KERNEL_GS_BASE, c->top->self);
     wrmsr(MSR_SYSENTER_CS, SEL_RING0_CS);
     wrmsr(MSR_SYSENTER_ESP, c->top->self);
     wrmsr(MSR_SYSENTER_EIP, (uint64_t)sysenter_entry);

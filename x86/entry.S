@@ -106,31 +106,45 @@ from_hypervisor:
 3:      RESTORE_REGS
         iretq
 
-/* The syscall instruction, which comes in by x86/short.S. */
+/*
+ * The syscall instruction leaves all registers the guest's, rsp too. So each CPU has a stub of its own, which knows where that CPU
+ * builds the guest's frame. Until it is there, only an NMI, #MC or #DB can come in, and each has a stack of its own.
+ */
+.macro SYSCALL_STUBS name, common
+        .globl  \name
+        .align  SYSCALL_STUB_SIZE
+\name:
+        at = PERCPU_FRAME + REGS_rsp
+        .rept   MAX_CPUS
+        .align  SYSCALL_STUB_SIZE
+        mov     %rsp, percpu_area + at(%rip)
+        lea     percpu_area + at(%rip), %rsp
+        jmp     \common
+        at = at + PERCPU_SIZE
+        .endr
+.endm
+        SYSCALL_STUBS syscall_stubs, syscall_entry
+        SYSCALL_STUBS syscall32_stubs, syscall32_entry
+
+/* From syscall_entry in x86/short.S. */
         .align  16
         .globl  syscall_others, hypercall_others
-syscall_others:                         /* from x86/short.S */
+syscall_others:
         SAVE_OTHERS
         FULL_ROOT
         call    syscall_from_guest
         jmp     return_to_guest
-hypercall_others:                       /* from there too: on the full root, in the guest's kernel */
+hypercall_others:                       /* on the full root, in the guest's kernel */
         SAVE_OTHERS
         mov     FRAME_cpu(%rdi), %rdi
         mov     PCPU_current(%rdi), %rdi
         call    hypercall_entry
         jmp     return_to_guest
 
-/* syscall from 32-bit user code (AMD). */
+/* syscall from 32-bit user code (AMD): rsp = the frame, from rsp on. */
         .align  16
-        .globl  syscall32_entry
 syscall32_entry:
-        swapgs
-        mov     %rsp, %gs:TOP_scratch
-        mov     %gs:0, %rsp
-        push    $0xe02b
-        push    %gs:TOP_scratch
-        swapgs
+        movq    $0xe02b, 8(%rsp)
         push    %r11
         push    $0xe023
         push    %rcx

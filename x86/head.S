@@ -15,6 +15,10 @@
 
 #define PHYS(sym) ((sym) - 0xffff820000000000)
 
+        /* For x86/entry.S, which reaches it by rip: so it must be a symbol, and of another file. */
+        .globl  percpu_area
+        .set    percpu_area, PERCPU_VA
+
         .section .head, "ax", @progbits
         .code32
 

@@ -4,9 +4,10 @@
  *
  *   256  M2P          read-only for guests (ABI: machine-to-phys table)
  *   257  IO           device registers (io_map)
- *   258  per CPU      2 MiB each: stacks with guard pages, GDT and LDT windows, TSS
+ *   258  nothing
  *   259  frame table
  *   260  image        linked at 2 MiB above its base
+ *        per CPU      2 MiB each, 1 GiB above the image's base: stacks with guard pages, GDT and LDT windows, TSS
  *   261  M2P          writable, for us
  *   262  direct map of all RAM, to 271 (5 TiB)
  */
@@ -16,9 +17,9 @@
 #define SLOT_VA(n)      (0xffff000000000000 + (n) * 0x8000000000)
 #define M2P_VA          SLOT_VA(256)
 #define IO_VA           SLOT_VA(257)
-#define PERCPU_VA       SLOT_VA(258)
 #define FRAME_TABLE_VA  SLOT_VA(259)
 #define IMAGE_VA        SLOT_VA(260)
+#define PERCPU_VA       (IMAGE_VA + 0x40000000)  /* the image reaches it by rip: x86/entry.S */
 #define M2P_RW_VA       SLOT_VA(261)
 #define DIRECT_VA       SLOT_VA(262)
 #define DIRECT_END      SLOT_VA(272)

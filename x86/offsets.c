@@ -8,7 +8,6 @@
 #include "core/trace.h"
 #include "core/vcpu.h"
 #include "x86/model/decode.h"
-#include "x86/model/msr.h"
 #include "x86/model/pte.h"
 #include "x86/percpu.h"
 
@@ -56,8 +55,6 @@ static inline __attribute__((always_inline)) void short_vcpu(void)
     OFFSET(VCPU_nmi_masked, struct vcpu, nmi_masked);
     OFFSET(VCPU_kernel_mode, struct vcpu, kernel_mode);
     OFFSET(VCPU_kernel_sp, struct vcpu, kernel_sp);
-    OFFSET(VCPU_gs_base_user, struct vcpu, gs_base_user);
-    OFFSET(VCPU_gs_base_kernel, struct vcpu, gs_base_kernel);
     OFFSET(VCPU_root_user, struct vcpu, root_user);
     OFFSET(VCPU_root_kernel, struct vcpu, root_kernel);
     OFFSET(VCPU_cpuid_known, struct vcpu, cpuid_known);
@@ -153,7 +150,6 @@ static inline __attribute__((always_inline)) void short_constants(void)
     DEFINE(PFEC_WRITE, X86_PFEC_WRITE);
     DEFINE(PFEC_USER, X86_PFEC_USER);
     DEFINE(PFEC_RESERVED, X86_PFEC_RESERVED);
-    DEFINE(MSR_GS_BASE, MSR_GS_BASE);
     DEFINE(FLAGS_STEPPED, X86_EFLAGS_TF | X86_EFLAGS_RF);
     DEFINE(FORCED_EMULATION, FORCED_EMULATION);
     DEFINE(FORCED_CPUID_END, FORCED_CPUID_END);
@@ -168,8 +164,10 @@ void offsets(void)
     OFFSET(REGS_rip, struct cpu_regs, rip);
     OFFSET(REGS_error_code, struct cpu_regs, error_code);
     OFFSET(REGS_vector, struct cpu_regs, entry_vector);
-    DEFINE(TOP_scratch, offsetof(struct stack_top, scratch) - offsetof(struct stack_top, self));
     DEFINE(TOP_SIZE, sizeof(struct stack_top));
+    DEFINE(PERCPU_FRAME, STACK_AREA_SIZE - sizeof(struct stack_top));
+    DEFINE(SYSCALL_STUB_SIZE, SYSCALL_STUB_SIZE);
+    DEFINE(MAX_CPUS, MAX_CPUS);
     DEFINE(TOP_self_to_end, sizeof(struct stack_top) - offsetof(struct stack_top, self));
     /* From the guest's frame, with which struct stack_top begins. */
     OFFSET(FRAME_full_root, struct stack_top, full_root);

@@ -9,13 +9,13 @@
 
 /*
  * The top of the main stack. TSS.rsp0 points behind `regs`, so the CPU and the entry code build the guest's register frame
- * right there; `self` is what rsp0 points at. KERNEL_GS_BASE points at `self` all the time: guests never execute swapgs.
+ * right there; `self` is what rsp0 points at.
  */
 struct stack_top {
     struct cpu_regs regs;
-    uint64_t self;       /* its own address: the stack pointer for the syscall entry */
+    uint64_t self;       /* its own address */
     struct x86_pcpu *cpu;
-    uint64_t scratch;    /* guest rsp, for two instructions */
+    uint64_t scratch;    /* CR2, while a page fault is on its way to the guest (x86/short.S) */
     _Atomic uint64_t full_root; /* CR3 while in the hypervisor */
     uint64_t exit_root;  /* CR3 while the guest runs; 0: the same, it has no root of its own (x86/xpti.c) */
     uint64_t pad;
@@ -57,6 +57,8 @@ static inline struct stack_top *stack_top(void)
 }
 
 static inline struct x86_pcpu *this_cpu(void) { return stack_top()->cpu; }
+
+#define SYSCALL_STUB_SIZE 32 /* of each CPU's entry in syscall_stubs, x86/entry.S */
 
 /* Builds the CPU's structure, stacks and windows; the CPU itself does not run yet. NULL without memory. */
 struct x86_pcpu *percpu_create(unsigned id);

@@ -92,14 +92,8 @@
 .endm
 
 /* machine_set_mode(): GS base and root, which is none of the hypervisor's own while there is no exit root and no log. */
-.macro SET_MODE leave, enter, root, kernel
-        mov     $MSR_GS_BASE, %ecx
-        rdmsr
-        mov     %eax, \leave(%rsi)
-        mov     %edx, \leave + 4(%rsi)
-        mov     \enter(%rsi), %eax
-        mov     \enter + 4(%rsi), %edx
-        wrmsr
+.macro SET_MODE root, kernel
+        swapgs
         movb    $\kernel, VCPU_kernel_mode(%rsi)
         mov     \root(%rsi), %rcx
         shl     $12, %rcx
@@ -115,7 +109,7 @@
 /* From user mode, if the guest was in it. */
 .macro TO_KERNEL user
         .if \user
-        SET_MODE VCPU_gs_base_user, VCPU_gs_base_kernel, VCPU_root_kernel, 1
+        SET_MODE VCPU_root_kernel, 1
         .endif
 .endm
 
@@ -205,13 +199,8 @@
 /* The syscall instruction: a hypercall from the guest's kernel, a system call from its user mode. */
         .align  16
         .globl  syscall_entry
-syscall_entry:
-        swapgs
-        mov     %rsp, %gs:TOP_scratch
-        mov     %gs:0, %rsp
-        push    $0xe02b                 /* FLAT_RING3_SS64 */
-        push    %gs:TOP_scratch
-        swapgs
+syscall_entry:                          /* from syscall_stubs: rsp = the frame, from rsp on */
+        movq    $0xe02b, 8(%rsp)        /* FLAT_RING3_SS64 */
         push    %r11
         push    $0xe033                 /* FLAT_RING3_CS64 */
         push    %rcx
@@ -297,7 +286,7 @@ hypercall_iret:
         xchg    %cl, INFO_mask(%r8)             /* before the look at what is pending: who sends looks the other way round */
         cmp     %eax, %edx
         jne     1f                              /* to the kernel itself */
-        SET_MODE VCPU_gs_base_kernel, VCPU_gs_base_user, VCPU_root_user, 0
+        SET_MODE VCPU_root_user, 0
         mov     VCPU_info(%rsi), %r8
 1:      cmpb    $0, INFO_pending(%r8)
         je      short_leave

@@ -121,7 +121,17 @@ static void windows_clear(struct x86_pcpu *c)
     window_set(c->ldt_ptes, base + PERCPU_LDT, LDT_PAGES, none);
 }
 
-/* ---- Segments ---- */
+/*
+ * ---- Segments ----
+ *
+ * While a vCPU runs, GS base is that of the mode it is in and KERNEL_GS_BASE that of the other: to change mode is a swapgs. The
+ * hypervisor has no use for GS, and v->gs_base_* count only while the vCPU is off its CPU.
+ */
+
+static uint32_t gs_msr(const struct vcpu *v, bool kernel)
+{
+    return v->kernel_mode == kernel ? MSR_GS_BASE : MSR_KERNEL_GS_BASE;
+}
 
 static void save_segments(struct vcpu *v)
 {
@@ -133,10 +143,8 @@ static void save_segments(struct vcpu *v)
         v->gs = read_gs();
     }
     v->fs_base = rdmsr(MSR_FS_BASE);
-    if (v->kernel_mode)
-        v->gs_base_kernel = rdmsr(MSR_GS_BASE);
-    else
-        v->gs_base_user = rdmsr(MSR_GS_BASE);
+    v->gs_base_kernel = rdmsr(gs_msr(v, true));
+    v->gs_base_user = rdmsr(gs_msr(v, false));
 }
 
 /* A selector that does not load is null from now on, and the guest is told by its failsafe callback. */
@@ -145,7 +153,8 @@ static void load_segments(struct vcpu *v)
     int bad = load_ds(v->ds) | load_es(v->es) | load_fs(v->fs) | load_gs(v->gs);
 
     wrmsr(MSR_FS_BASE, v->fs_base);
-    wrmsr(MSR_GS_BASE, v->kernel_mode ? v->gs_base_kernel : v->gs_base_user);
+    wrmsr(gs_msr(v, true), v->gs_base_kernel);
+    wrmsr(gs_msr(v, false), v->gs_base_user);
     v->arch->bad_segment = bad;
 }
 
@@ -191,22 +200,15 @@ uint64_t machine_segbase(const struct vcpu *v, unsigned which)
     case SEGBASE_FS:
         return rdmsr(MSR_FS_BASE);
     case SEGBASE_GS_USER:
-        return v->kernel_mode ? v->gs_base_user : rdmsr(MSR_GS_BASE);
+        return rdmsr(gs_msr(v, false));
     default:
-        return v->kernel_mode ? rdmsr(MSR_GS_BASE) : v->gs_base_kernel;
+        return rdmsr(gs_msr(v, true));
     }
 }
 
 void machine_set_segbase(struct vcpu *v, unsigned which, uint64_t base)
 {
-    if (which == SEGBASE_FS)
-        wrmsr(MSR_FS_BASE, base);
-    else if (v->kernel_mode == (which == SEGBASE_GS_KERNEL))
-        wrmsr(MSR_GS_BASE, base);
-    else if (which == SEGBASE_GS_KERNEL)
-        v->gs_base_kernel = base;
-    else
-        v->gs_base_user = base;
+    wrmsr(which == SEGBASE_FS ? MSR_FS_BASE : gs_msr(v, which == SEGBASE_GS_KERNEL), base);
 }
 
 void machine_clear_selectors(struct vcpu *v)
@@ -218,14 +220,14 @@ void machine_clear_selectors(struct vcpu *v)
     wrmsr(MSR_GS_BASE, gs);
 }
 
-/* The load takes the descriptor's base as user GS base; the kernel's, live now, is put back. */
+/* The load takes the descriptor's base as GS base: the user's, for that while. The vCPU is in its kernel. */
 bool machine_set_gs(struct vcpu *v, uint16_t sel)
 {
-    uint64_t kernel = rdmsr(MSR_GS_BASE);
-    int bad = load_gs(sel);
+    int bad;
 
-    v->gs_base_user = rdmsr(MSR_GS_BASE);
-    wrmsr(MSR_GS_BASE, kernel);
+    swapgs();
+    bad = load_gs(sel);
+    swapgs();
     return !bad;
 }
 
@@ -243,13 +245,7 @@ void machine_set_mode(struct vcpu *v, bool kernel)
 {
     if (v->kernel_mode == kernel)
         return;
-    if (kernel) {
-        v->gs_base_user = rdmsr(MSR_GS_BASE);
-        wrmsr(MSR_GS_BASE, v->gs_base_kernel);
-    } else {
-        v->gs_base_kernel = rdmsr(MSR_GS_BASE);
-        wrmsr(MSR_GS_BASE, v->gs_base_user);
-    }
+    swapgs();
     v->kernel_mode = kernel;
     machine_load_root(v);
 }

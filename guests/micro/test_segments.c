@@ -224,9 +224,21 @@ TEST(bases)
     hypercall(__HYPERVISOR_set_segment_base, SEGBASE_FS, 0);
 }
 
+/* The base that it brings is the user's; the kernel's stays. */
 TEST(user_gs_selector)
 {
+    static uint64_t value = 0x1357;
+    uint32_t lo, hi;
+    uint64_t got;
+
     gdt_init();
+    EXPECT_EQ(hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_KERNEL, &value), 0);
+    EXPECT_EQ(hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER, 0x1000), 0);
+    EXPECT_EQ(hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER_SEL, 0x1b), 0);
+    __asm__ volatile("mov %%gs:0, %0" : "=r"(got));
+    EXPECT_EQ(got, 0x1357);
+    __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(0xc0000102));
+    EXPECT_EQ(lo | hi, 0);
     EXPECT_EQ(hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER_SEL, 0), 0);
     EXPECT_EQ(hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER_SEL, 0x1b), 0);
     obs("bad_selector", hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER_SEL, 0x1003));
