@@ -117,8 +117,8 @@ struct x86_pcpu *percpu_create(unsigned id)
         mm_map_page(base + PERCPU_GDT + i * PAGE_SIZE, machine_frame_mfn(i == 14 ? gdt : zero_page), PERCPU_RW);
         mm_map_page(base + PERCPU_LDT + i * PAGE_SIZE, machine_frame_mfn(zero_page), PERCPU_RW);
     }
-    c->gdt_ptes = mm_entry(hv_root, base + PERCPU_GDT, 1);
-    c->ldt_ptes = mm_entry(hv_root, base + PERCPU_LDT, 1);
+    c->gdt.ptes = mm_entry(hv_root, base + PERCPU_GDT, 1);
+    c->ldt.ptes = mm_entry(hv_root, base + PERCPU_LDT, 1);
     fill_gdt(gdt, c, base);
     xpti_init_cpu(c, idt);
     return c;
@@ -194,6 +194,10 @@ void percpu_load(struct x86_pcpu *c)
     lgdt(&gdtr);
     lidt(&idtr);
     reload_segments();
+    wrmsr(MSR_FS_BASE, 0);
+    wrmsr(MSR_GS_BASE, 0);
+    wrmsr(MSR_KERNEL_GS_BASE, 0);
+    c->segments = (struct segments){ 0 };
     ltr(SEL_TSS);
     lldt(0);
     write_cr4(cr4_wanted);

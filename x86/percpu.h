@@ -34,11 +34,21 @@ struct tss {
     uint16_t reserved3, iomap;
 } __attribute__((packed));
 
+/* Behind a guest's descriptor table: 16 entries, of which the first so many have pages of the guest's. */
+struct window { uint64_t *ptes; unsigned used; };
+
+/* The segment registers. other: of the mode that the vCPU is not in (x86/switch.c). */
+struct segments {
+    uint16_t ds, es, fs, gs;
+    uint64_t fs_base, gs_base, gs_base_other;
+};
+
 struct x86_pcpu {
     struct pcpu core;            /* first: the two pointers are one */
     struct tss *tss;
     struct stack_top *top;
-    uint64_t *gdt_ptes, *ldt_ptes; /* the L1 entries behind the two windows: 16 each */
+    struct window gdt, ldt;      /* while that of the LDT has no pages, LDTR is null */
+    struct segments segments;    /* what the registers hold while no vCPU is loaded */
     _Atomic uint64_t flush_clock;/* value of the flush clock at this CPU's last full flush */
     /* A request from another CPU, see x86/tlb.c. */
     _Atomic uint32_t flush_asked;

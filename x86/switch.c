@@ -77,48 +77,44 @@ void machine_xstate_get(struct vcpu *v, void *area, size_t n)
 
 /* ---- Descriptor table windows: this CPU's L1 entries point at the vCPU's frames ---- */
 
-static void window_set(uint64_t *ptes, uint64_t va, unsigned n, const mfn_t *frames)
+/* The first n of `frames`, and no other page of a guest. */
+static void window_set(struct window *w, uint64_t va, const mfn_t *frames, unsigned n)
 {
-    for (unsigned i = 0; i < n; i++) {
-        uint64_t pte = mfn_same(frames[i], MFN_NONE) ? pte_make(machine_frame_mfn(zero_page).n, WINDOW_PTE)
-                                                     : pte_make(frames[i].n, WINDOW_PTE);
+    for (unsigned i = 0; i < MAX(n, w->used); i++) {
+        mfn_t m = i < n && !mfn_same(frames[i], MFN_NONE) ? frames[i] : machine_frame_mfn(zero_page);
+        uint64_t pte = pte_make(m.n, WINDOW_PTE);
 
-        if (ptes[i] != pte) {
-            WRITE_ONCE(ptes[i], pte);
+        if (w->ptes[i] != pte) {
+            WRITE_ONCE(w->ptes[i], pte);
             invlpg(va + i * PAGE_SIZE);
         }
     }
+    w->used = n;
+}
+
+static void load_gdt(struct x86_pcpu *c, const mfn_t *frames, unsigned ents)
+{
+    window_set(&c->gdt, PERCPU_VA + (uint64_t)c->core.id * PERCPU_SIZE + PERCPU_GDT, frames, DIV_ROUNDUP(ents, 512));
+}
+
+static void load_ldt(struct x86_pcpu *c, const mfn_t *frames, unsigned ents)
+{
+    if (!ents && !c->ldt.used)
+        return;
+    window_set(&c->ldt, PERCPU_VA + (uint64_t)c->core.id * PERCPU_SIZE + PERCPU_LDT, frames, DIV_ROUNDUP(ents, 512));
+    if (ents)
+        cpu_set_ldt_limit(c, ents);
+    lldt(ents ? SEL_LDT : 0);
 }
 
 void machine_load_gdt(struct vcpu *v)
 {
-    struct x86_pcpu *c = this_cpu();
-
-    window_set(c->gdt_ptes, PERCPU_VA + (uint64_t)c->core.id * PERCPU_SIZE + PERCPU_GDT, GDT_GUEST_PAGES, v->gdt);
+    load_gdt(this_cpu(), v->gdt, v->gdt_ents);
 }
 
 void machine_load_ldt(struct vcpu *v)
 {
-    struct x86_pcpu *c = this_cpu();
-
-    if (!v->ldt_ents) {
-        lldt(0);
-        return;
-    }
-    window_set(c->ldt_ptes, PERCPU_VA + (uint64_t)c->core.id * PERCPU_SIZE + PERCPU_LDT, LDT_PAGES, v->ldt);
-    cpu_set_ldt_limit(c, v->ldt_ents);
-    lldt(SEL_LDT);
-}
-
-/* Nothing of the guest's may stay mapped in the windows once its frames can be freed. */
-static void windows_clear(struct x86_pcpu *c)
-{
-    static const mfn_t none[LDT_PAGES] = { [0 ... LDT_PAGES - 1] = { ~0ull } };
-    uint64_t base = PERCPU_VA + (uint64_t)c->core.id * PERCPU_SIZE;
-
-    lldt(0);
-    window_set(c->gdt_ptes, base + PERCPU_GDT, GDT_GUEST_PAGES, none);
-    window_set(c->ldt_ptes, base + PERCPU_LDT, LDT_PAGES, none);
+    load_ldt(this_cpu(), v->ldt, v->ldt_ents);
 }
 
 /*
@@ -133,28 +129,54 @@ static uint32_t gs_msr(const struct vcpu *v, bool kernel)
     return v->kernel_mode == kernel ? MSR_GS_BASE : MSR_KERNEL_GS_BASE;
 }
 
-static void save_segments(struct vcpu *v)
+static void save_segments(struct x86_pcpu *c, struct vcpu *v)
 {
+    struct segments *s = &c->segments;
+
+    *s = (struct segments){ .ds = read_ds(), .es = read_es(), .fs = read_fs(), .gs = read_gs(), .fs_base = rdmsr(MSR_FS_BASE),
+                            .gs_base = rdmsr(MSR_GS_BASE), .gs_base_other = rdmsr(MSR_KERNEL_GS_BASE) };
     /* Switched away again before its failsafe callback: the next load fails again. */
     if (!v->arch->bad_segment) {
-        v->ds = read_ds();
-        v->es = read_es();
-        v->fs = read_fs();
-        v->gs = read_gs();
+        v->ds = s->ds;
+        v->es = s->es;
+        v->fs = s->fs;
+        v->gs = s->gs;
     }
-    v->fs_base = rdmsr(MSR_FS_BASE);
-    v->gs_base_kernel = rdmsr(gs_msr(v, true));
-    v->gs_base_user = rdmsr(gs_msr(v, false));
+    v->fs_base = s->fs_base;
+    v->gs_base_kernel = v->kernel_mode ? s->gs_base : s->gs_base_other;
+    v->gs_base_user = v->kernel_mode ? s->gs_base_other : s->gs_base;
+}
+
+/* Is it there already? A null selector, that is: behind another there may be a new descriptor. */
+static bool selector_same(uint16_t sel, uint16_t held)
+{
+    return sel == held && sel <= 3;
+}
+
+static void load_base(uint32_t msr, uint64_t base, uint64_t held, bool loaded)
+{
+    if (loaded || base != held)
+        wrmsr(msr, base);
 }
 
 /* A selector that does not load is null from now on, and the guest is told by its failsafe callback. */
-static void load_segments(struct vcpu *v)
+static void load_segments(struct x86_pcpu *c, struct vcpu *v)
 {
-    int bad = load_ds(v->ds) | load_es(v->es) | load_fs(v->fs) | load_gs(v->gs);
+    const struct segments *s = &c->segments;
+    bool fs = !selector_same(v->fs, s->fs), gs = !selector_same(v->gs, s->gs); /* to load one changes the base, maybe */
+    int bad = 0;
 
-    wrmsr(MSR_FS_BASE, v->fs_base);
-    wrmsr(gs_msr(v, true), v->gs_base_kernel);
-    wrmsr(gs_msr(v, false), v->gs_base_user);
+    if (!selector_same(v->ds, s->ds))
+        bad |= load_ds(v->ds);
+    if (!selector_same(v->es, s->es))
+        bad |= load_es(v->es);
+    if (fs)
+        bad |= load_fs(v->fs);
+    if (gs)
+        bad |= load_gs(v->gs);
+    load_base(MSR_FS_BASE, v->fs_base, s->fs_base, fs);
+    load_base(MSR_GS_BASE, v->kernel_mode ? v->gs_base_kernel : v->gs_base_user, s->gs_base, gs);
+    load_base(MSR_KERNEL_GS_BASE, v->kernel_mode ? v->gs_base_user : v->gs_base_kernel, s->gs_base_other, false);
     v->arch->bad_segment = bad;
 }
 
@@ -252,19 +274,17 @@ void machine_set_mode(struct vcpu *v, bool kernel)
 
 /* ---- The switch ---- */
 
+/* Its root and its windows stay loaded until those of the next are. */
 static void leave(struct x86_pcpu *c, struct vcpu *prev)
 {
     prev->saved = c->top->regs;
     prev->regs = &prev->saved;
-    save_segments(prev);
+    save_segments(c, prev);
     clts();
     fpu_save(prev->arch->fpu);
     if (prev->dr[7] & 0xff)
         write_dr7(0x400);
     c->top->exit_root = 0;
-    tlb_load_root(hv_root_maddr);
-    windows_clear(c);
-    atomic_fetch_and(&prev->domain->dirty_cpus, ~cpumask_of(c->core.id));
 }
 
 static void enter(struct x86_pcpu *c, struct vcpu *next)
@@ -272,10 +292,10 @@ static void enter(struct x86_pcpu *c, struct vcpu *next)
     c->top->regs = next->saved;
     next->regs = &c->top->regs;
     atomic_fetch_or(&next->domain->dirty_cpus, cpumask_of(c->core.id));
-    machine_load_gdt(next);
-    machine_load_ldt(next);
+    load_gdt(c, next->gdt, next->gdt_ents);
+    load_ldt(c, next->ldt, next->ldt_ents);
     machine_load_root(next);
-    load_segments(next);
+    load_segments(c, next);
     clts();
     fpu_load(next->arch->fpu, next->xcr0);
     if (next->dr[7] & 0xff)
@@ -284,6 +304,14 @@ static void enter(struct x86_pcpu *c, struct vcpu *next)
     apply_cr0_ts(next);
 }
 
+static void enter_idle(struct x86_pcpu *c)
+{
+    tlb_load_root(hv_root_maddr);
+    load_gdt(c, NULL, 0);
+    load_ldt(c, NULL, 0);
+}
+
+/* Nothing of a guest may stay mapped, in the root or in the windows, once its frames can be freed: when it is off the CPU. */
 void machine_switch(struct vcpu *prev, struct vcpu *next)
 {
     struct x86_pcpu *c = this_cpu();
@@ -292,6 +320,10 @@ void machine_switch(struct vcpu *prev, struct vcpu *next)
         leave(c, prev);
     if (next)
         enter(c, next);
+    else
+        enter_idle(c);
+    if (prev && (!next || next->domain != prev->domain))
+        atomic_fetch_and(&prev->domain->dirty_cpus, ~cpumask_of(c->core.id));
 }
 
 /* ---- Guest memory ---- */

@@ -38,20 +38,26 @@ static volatile unsigned int second_count, second_stop, second_again, second_id;
 static char second_stack[8192] __attribute__((aligned(16)));
 static struct vcpu_guest_context context;
 
+static void (*volatile second_job)(void);
+
+static void second_turn(void)
+{
+    if (second_job)
+        second_job();
+    second_count++;
+    hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
+}
+
 static void second_main(void)
 {
     second_id = 1;
-    while (!second_stop) {
-        second_count++;
-        hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
-    }
+    while (!second_stop)
+        second_turn();
     for (;;) {
         hypercall(__HYPERVISOR_vcpu_op, VCPUOP_down, 1, 0);
         second_count = 1000000;         /* only after a later `up` */
-        while (second_again) {
-            second_count++;
-            hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0);
-        }
+        while (second_again)
+            second_turn();
     }
 }
 
@@ -116,7 +122,31 @@ TEST(second_vcpu)
     EXPECT_EQ(vcpu_op(VCPUOP_is_up, 1, NULL), 0);
 }
 
-static uint64_t *stale_gdt;
+/* A descriptor table with a data segment at selector 0x1b. */
+static uint64_t *make_gdt(uint64_t *page)
+{
+    page = page ?: page_alloc();
+    EXPECT_EQ(make_writable(page), 0);
+    page[3] = 0x00cff3000000ffffUL;
+    EXPECT_EQ(make_readonly(page), 0);
+    return page;
+}
+
+static void set_gdt(uint64_t *page)
+{
+    uint64_t frame = mfn_of(page);
+
+    EXPECT_EQ(hypercall(__HYPERVISOR_set_gdt, &frame, 512), 0);
+}
+
+static uint64_t *stale_gdt, *second_gdt;
+
+/* The other vCPU has 0x1b in ES too, and a descriptor behind it. */
+static void second_selector(void)
+{
+    set_gdt(second_gdt);
+    __asm__ volatile("mov %0, %%es" : : "r"(0x1b));
+}
 
 /*
  * Puts selectors 0x1b into ES, takes the descriptor away and lets the other vCPU run: state is loaded anew
@@ -124,14 +154,8 @@ static uint64_t *stale_gdt;
  */
 static void load_stale_selector(void)
 {
-    uint64_t frame;
-
-    stale_gdt = stale_gdt ?: page_alloc();
-    EXPECT_EQ(make_writable(stale_gdt), 0);
-    stale_gdt[3] = 0x00cff3000000ffffUL;
-    EXPECT_EQ(make_readonly(stale_gdt), 0);
-    frame = mfn_of(stale_gdt);
-    EXPECT_EQ(hypercall(__HYPERVISOR_set_gdt, &frame, 512), 0);
+    stale_gdt = make_gdt(stale_gdt);
+    set_gdt(stale_gdt);
     TRY("mov %%eax, %%es", : : "a"(0x1b));
     EXPECT_EQ(trap_seen.count, 0);
     EXPECT_EQ(hypercall(__HYPERVISOR_update_descriptor, maddr_of(&stale_gdt[3]), 0), 0);
@@ -157,6 +181,8 @@ TEST(failsafe)
         EXPECT_EQ(vcpu_op(VCPUOP_initialise, 1, &context), 0);
     }
     load_stale_selector();
+    second_gdt = make_gdt(second_gdt);
+    second_job = second_selector;
     trap_hook = see_failsafe;
     trap_forget();
     second_again = 1;
@@ -174,8 +200,70 @@ TEST(failsafe)
     EXPECT_EQ(es, 0);
     __asm__ volatile("mov %0, %%es" : : "r"(0));
     second_again = 0;
+    second_job = NULL;
     EXPECT_EQ(vcpu_op(VCPUOP_down, 1, NULL), 0);
     EXPECT_EQ(hypercall(__HYPERVISOR_set_gdt, NULL, 0), 0);
+}
+
+/* FS base, GS base, and the GS base of user mode; the first two are read through, so they are addresses. */
+static void bases_set(uint64_t *values)
+{
+    hypercall(__HYPERVISOR_set_segment_base, SEGBASE_FS, &values[0]);
+    hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_KERNEL, &values[1]);
+    hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER, &values[2]);
+}
+
+static bool bases_are(uint64_t *values)
+{
+    uint64_t fs, gs;
+    uint32_t lo, hi;
+
+    __asm__ volatile("mov %%fs:0, %0" : "=r"(fs));
+    __asm__ volatile("mov %%gs:0, %0" : "=r"(gs));
+    __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(0xc0000102));
+    return fs == values[0] && gs == values[1] && ((uint64_t)hi << 32 | lo) == U(&values[2]);
+}
+
+static volatile unsigned int second_wrong, second_seen;
+
+static void second_bases(void)
+{
+    static uint64_t values[3] = { 0x2f, 0x2e, 0x2d };
+
+    if (!second_seen)
+        bases_set(values);
+    else if (!bases_are(values))
+        second_wrong++;
+    second_seen++;
+}
+
+/* Two vCPUs on one CPU: neither sees a segment base of the other's, and none is lost. */
+TEST(bases_of_each)
+{
+    static uint64_t values[3] = { 0x1f, 0x1e, 0x1d };
+    unsigned int i;
+
+    if (max_vcpus() < 2 || vcpu_op(VCPUOP_is_up, 1, NULL) != 0)
+        return;
+    if (!second_id) {                   /* this test alone: the vCPU is new */
+        prepare();
+        EXPECT_EQ(vcpu_op(VCPUOP_initialise, 1, &context), 0);
+    }
+    bases_set(values);
+    second_job = second_bases;
+    second_again = 1;
+    EXPECT_EQ(vcpu_op(VCPUOP_up, 1, NULL), 0);
+    for (i = 1; i < 4; i++) {
+        EXPECT(wait_until(&second_seen, i));
+        EXPECT(bases_are(values));
+    }
+    EXPECT_EQ(second_wrong, 0);
+    second_again = 0;
+    second_job = NULL;
+    EXPECT_EQ(vcpu_op(VCPUOP_down, 1, NULL), 0);
+    hypercall(__HYPERVISOR_set_segment_base, SEGBASE_FS, 0);
+    hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_KERNEL, 0);
+    hypercall(__HYPERVISOR_set_segment_base, SEGBASE_GS_USER, 0);
 }
 
 /* ---- areas ---- */
