@@ -41,6 +41,8 @@ enum apic_reg {
 #define CPUID1_ECX_X2APIC    (1u << 21)
 #define CPUID1_ECX_DEADLINE  (1u << 24)
 
+#define XAPIC_EVERYBODY      0xffu
+
 static volatile uint8_t *mmio;   /* NULL in x2APIC mode */
 static bool x2, deadline;
 
@@ -60,6 +62,11 @@ static void apic_write(enum apic_reg r, uint32_t v)
 bool apic_is_x2(void)
 {
     return x2;
+}
+
+bool apic_reaches(uint32_t id)
+{
+    return x2 || id < XAPIC_EVERYBODY;
 }
 
 uint32_t apic_id(void)

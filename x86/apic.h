@@ -17,6 +17,8 @@ void apic_init(uint64_t maddr, bool wide_ids);
 void apic_init_cpu(void);
 
 bool apic_is_x2(void);
+/* A message can be sent to that id: in xAPIC mode ids have 8 bits, and 0xff is all CPUs. */
+bool apic_reaches(uint32_t id);
 uint32_t apic_id(void);
 void apic_eoi(void);
 

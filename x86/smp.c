@@ -167,6 +167,17 @@ void smp_identify_boot_cpu(struct pcpu *c, const struct acpi_info *acpi)
     }
 }
 
+/* It is to be started: there, not the boot CPU, and its id is one that INIT can be sent to. */
+static bool is_wanted(const struct acpi_cpu *cpu, uint32_t self)
+{
+    if (!cpu->enabled || cpu->apic_id == self)
+        return false;
+    if (apic_reaches(cpu->apic_id))
+        return true;
+    hv_log(LOG_ERR, "the CPU with APIC id %u is left out: ids above 254 need x2APIC, which is not in use", cpu->apic_id);
+    return false;
+}
+
 void smp_init(const struct acpi_info *acpi, const struct mem_map *map, unsigned max)
 {
     uint32_t self = apic_id();
@@ -178,7 +189,7 @@ void smp_init(const struct acpi_info *acpi, const struct mem_map *map, unsigned 
         return;
     }
     for (unsigned i = 0; i < acpi->nr_cpus && pcpu_count < max; i++)
-        if (acpi->cpu[i].enabled && acpi->cpu[i].apic_id != self)
+        if (is_wanted(&acpi->cpu[i], self))
             start(&acpi->cpu[i]);
     if (max > 1)
         free_root();

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Machines of all sorts: how many CPUs, what they are called, and which clocks and interrupt controllers there are. Where QEMU has no
+such machine, GRUB gives it other tables of the firmware."""
+
+import shutil
+import struct
+import subprocess
+
+import micro
+
+GRUB = """serial --unit=0 --speed=115200
+terminal_output serial
+set timeout=0
+acpi {acpi}
+multiboot2 /boot/hypervisor placeholder {options}
+module2 /boot/micro placeholder {args}
+boot
+"""
+
+
+def table(signature, body):
+    """A table of the firmware, whose bytes add up to 0."""
+    whole = bytearray(struct.pack("<4sIBB6s8sI4sI", signature.encode(), 36 + len(body), 1, 0, b"TEST", b"TEST", 1, b"TEST", 1) + body)
+    whole[9] = -sum(whole) % 256
+    return bytes(whole)
+
+
+def madt(*cpus):
+    """One I/O APIC, and CPUs with these ids; those above 254 have entries of the kind for x2APIC."""
+    body = struct.pack("<II", 0xfee00000, 1) + struct.pack("<BBBBII", 1, 12, 0, 0, 0xfec00000, 0)
+    for uid, apic_id in enumerate(cpus):
+        body += struct.pack("<BBHIII", 9, 16, 0, apic_id, 1, uid) if apic_id > 254 else struct.pack("<BBBBI", 0, 8, uid, apic_id, 1)
+    return table("APIC", body)
+
+
+def boot_grub(tmp_path, *left_out, instead=b"", args="only=version", options="", cpus=1, machine="pc"):
+    """Boots from a CD; GRUB leaves tables of these names out, and puts one in."""
+    boot = tmp_path / "cd/boot"
+    (boot / "grub").mkdir(parents=True)
+    shutil.copy(micro.HYPERVISOR, boot / "hypervisor")
+    shutil.copy(micro.GUEST, boot / "micro")
+    (boot / "table").write_bytes(instead)
+    acpi = f"--exclude={','.join(left_out)} {'/boot/table' if instead else ''}"
+    (boot / "grub/grub.cfg").write_text(GRUB.format(acpi=acpi, options=f"{micro.COMMAND_LINE} dom0_max_vcpus=2 {options}", args=args))
+    subprocess.run(["grub-mkrescue", "-o", tmp_path / "cd.iso", tmp_path / "cd"], check=True, capture_output=True)
+    return micro.watch(micro.qemu("-M", machine, "-cdrom", str(tmp_path / "cd.iso"), "-boot", "d", cpus=cpus))
+
+
+def passed(boot):
+    return boot.finished and boot.passed and not boot.failed
+
+
+def test_id_that_no_message_reaches(tmp_path):
+    """Without x2APIC, ids have 8 bits: what is meant for 257 would come to 1, which runs already."""
+    micro.build()
+    boot = boot_grub(tmp_path, "APIC", instead=madt(0, 1, 257), args="only=version+sched", cpus=2)
+    assert boot.says(r"\(XEN\) ACPI: 3 CPUs"), boot.tail()
+    assert boot.says(r"the CPU with APIC id 257 is left out: ids above 254 need x2APIC"), boot.tail()
+    assert boot.says(r"\(XEN\) 2 CPUs$")
+    assert passed(boot), boot.tail()
