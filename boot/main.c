@@ -306,7 +306,7 @@ static void second_stage(void)
     pcpus[0] = c;
     c->online = true;
     percpu_load(this_cpu());
-    apic_init(acpi.lapic_base, false);
+    apic_init(acpi.lapic_base, options.x2apic && !acpi.no_x2apic);
     smp_identify_boot_cpu(c, &acpi);
     clock_init(&acpi);
     start_cpu_parts(0);

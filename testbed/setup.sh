@@ -21,6 +21,7 @@ OTHERS=(
     xorriso grub-pc-bin grub-efi-amd64-bin grub-common mtools
     # whole-machine tests
     qemu-system-x86 seabios ovmf dosfstools sbsigntool openssl python3 python3-pytest python3-pytest-xdist python3-pexpect
+    bochs bochs-term bochsbios vgabios
 )
 if [ "${1:-}" = --build ]; then
     shift

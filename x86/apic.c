@@ -145,12 +145,12 @@ void apic_init_cpu(void)
     apic_timer_init();
 }
 
-void apic_init(uint64_t maddr, bool wide_ids)
+void apic_init(uint64_t maddr, bool may_be_x2)
 {
     uint32_t features = cpuid(1, 0).ecx;
 
     deadline = features & CPUID1_ECX_DEADLINE;
-    x2 = rdmsr(MSR_APIC_BASE) & BASE_X2 || (wide_ids && features & CPUID1_ECX_X2APIC);
+    x2 = rdmsr(MSR_APIC_BASE) & BASE_X2 || (may_be_x2 && features & CPUID1_ECX_X2APIC);
     if (!x2) {
         mmio = io_map(maddr, APIC_BYTES);
         if (!mmio)

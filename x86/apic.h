@@ -10,9 +10,9 @@
 
 /*
  * On the boot CPU, once, after io_map() works: finds the mode, masks the 8259s, enables the APIC. `maddr`: of
- * the registers. `wide_ids`: some CPU's id needs x2APIC.
+ * the registers. The mode is x2APIC if the CPU has it and `may_be_x2`, or if the firmware left it on.
  */
-void apic_init(uint64_t maddr, bool wide_ids);
+void apic_init(uint64_t maddr, bool may_be_x2);
 /* On every other CPU, when it comes up. */
 void apic_init_cpu(void);
 

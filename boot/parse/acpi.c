@@ -249,6 +249,11 @@ static void read_hpet(struct acpi_info *info, struct bytes t)
         info->hpet_base = r.address;
 }
 
+static void read_dmar(struct acpi_info *info, struct bytes t)
+{
+    info->no_x2apic = bytes_u8(t, 37) >> 1 & 1;
+}
+
 static const struct {
     char signature[5];
     void (*read)(struct acpi_info *info, struct bytes t);
@@ -257,6 +262,7 @@ static const struct {
     { "FACP", read_fadt },
     { "MCFG", read_mcfg },
     { "HPET", read_hpet },
+    { "DMAR", read_dmar },
     { "SRAT", acpi_read_srat },
     { "SLIT", acpi_read_slit },
 };

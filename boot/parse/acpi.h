@@ -107,6 +107,7 @@ struct acpi_info {
     unsigned int nr_segments;   /* MCFG */
     struct acpi_segment segment[ACPI_SEGMENTS_MAX];
     uint64_t hpet_base;         /* maddr; 0: none */
+    bool no_x2apic;             /* DMAR: the firmware asks that x2APIC be left off */
 
     /* SRAT: enabled entries */
     unsigned int srat_cpus, srat_memories;

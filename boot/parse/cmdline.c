@@ -99,6 +99,7 @@ static void set_defaults(struct boot_options *o)
     o->console = OPTION_CONSOLE_COM1 | OPTION_CONSOLE_VGA;
     o->switch_char = 'a';
     o->numa = true;
+    o->x2apic = true;
     o->watchdog_timeout = 5;
     o->mce = true;
     o->loglvl = (struct option_levels){ OPTION_LOG_WARNING, OPTION_LOG_WARNING };

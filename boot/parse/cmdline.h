@@ -66,6 +66,7 @@ struct boot_options {
     uint64_t mem;               /* RAM at and above this maddr is left alone; 0: none */
     unsigned int maxcpus;       /* 0: all */
     bool numa;                  /* the firmware's nodes are used; default true */
+    bool x2apic;                /* where the CPU has it; default true */
     enum option_choice smep, smap, xpti_dom0, xpti_domu;
 };
 

@@ -61,6 +61,7 @@ int main(void)
         read_fadt(&info, any_table(size));
         read_mcfg(&info, any_table(size));
         read_hpet(&info, any_table(size));
+        read_dmar(&info, any_table(size));
         acpi_table(&info, (const char *)any_table(size).data);
     }
     return 0;

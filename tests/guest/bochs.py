@@ -55,12 +55,12 @@ log: {log}
 """
 
 
-def make_iso(work, args):
+def make_iso(work, args, options):
     tree = work / "tree"
     (tree / "boot/grub").mkdir(parents=True)
     shutil.copy(micro.HYPERVISOR, tree / "boot/hypervisor")
     shutil.copy(micro.GUEST, tree / "boot/micro")
-    options = micro.COMMAND_LINE + " dom0_max_vcpus=4 guest_loglvl=none"
+    options = f"{micro.COMMAND_LINE} dom0_max_vcpus=4 guest_loglvl=none {options}"
     (tree / "boot/grub/grub.cfg").write_text(GRUB.format(options=options, args=args))
     iso = work / "micro.iso"
     subprocess.run(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", iso, tree], check=True,
@@ -68,12 +68,12 @@ def make_iso(work, args):
     return iso
 
 
-def boot(args, cpus=1, limit=LIMIT):
-    """One machine from power on to the guest's last line; gives a micro.Boot."""
+def boot(args, cpus=1, limit=LIMIT, options=""):
+    """One machine from power on to the guest's last line; gives a micro.Boot. options: more of the hypervisor's."""
     with tempfile.TemporaryDirectory() as name:
         work = pathlib.Path(name)
         serial = work / "serial"
-        (work / "rc").write_text(CONFIGURATION.format(cpu=CPU, cpus=cpus, iso=make_iso(work, args), serial=serial,
+        (work / "rc").write_text(CONFIGURATION.format(cpu=CPU, cpus=cpus, iso=make_iso(work, args, options), serial=serial,
                                                       log=work / "log"))
         (work / "commands").write_text("c\n")
         # Its display is a terminal, and its debugger waits for a command to begin.

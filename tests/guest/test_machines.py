@@ -6,6 +6,9 @@ import shutil
 import struct
 import subprocess
 
+import pytest
+
+import bochs
 import micro
 
 GRUB = """serial --unit=0 --speed=115200
@@ -58,3 +61,14 @@ def test_id_that_no_message_reaches(tmp_path):
     assert boot.says(r"the CPU with APIC id 257 is left out: ids above 254 need x2APIC"), boot.tail()
     assert boot.says(r"\(XEN\) 2 CPUs$")
     assert passed(boot), boot.tail()
+
+
+@pytest.mark.parametrize("option, mode", [("", "x2APIC"), ("x2apic=off", "xAPIC")])
+def test_x2apic(option, mode):
+    """On Bochs, whose CPUs have it; QEMU's have it with KVM only."""
+    micro.build()
+    boot = bochs.boot("only=version+sched+time", cpus=4, options=option)
+    assert boot.says(rf"\(XEN\) local APIC: {mode}, timer TSC deadline"), boot.tail()
+    assert boot.says(r"\(XEN\) 4 CPUs$")
+    assert passed(boot), boot.tail()
+

@@ -20,6 +20,7 @@
 #define HPET (MEMORY_BASE + 0xb00)
 #define SRAT (MEMORY_BASE + 0xc00)
 #define SLIT (MEMORY_BASE + 0xe00)
+#define DMAR (MEMORY_BASE + 0xe40)
 #define END  (MEMORY_BASE + 0xf00)
 
 static struct acpi_info info;
@@ -265,6 +266,25 @@ static void the_rest(void **state)
     assert_int_equal(acpi_table(&info, "HPET")->base, HPET);
     assert_int_equal(acpi_table(&info, "HPET")->size, 56);
     assert_null(acpi_table(&info, "DMAR"));
+    assert_false(info.no_x2apic);
+}
+
+/* Bit 0 of the flags tells of interrupt remapping, bit 1 asks for no x2APIC. */
+static void firmware_asks_for_no_x2apic(void **state)
+{
+    (void)state;
+    put64(XSDT + 36, DMAR);
+    table(XSDT, "XSDT", 36 + 6 * 8);
+    for (uint8_t flags = 0; flags < 4; flags++) {
+        put8(DMAR + 37, flags);
+        table(DMAR, "DMAR", 48);
+        assert_int_equal(parse(), 0);
+        assert_int_equal(info.no_x2apic, flags >= 2);
+    }
+    put8(DMAR + 37, 2);
+    table(DMAR, "DMAR", 37);            /* too short to have flags */
+    assert_int_equal(parse(), 0);
+    assert_false(info.no_x2apic);
 }
 
 static void old_fadt_has_ports_only(void **state)
@@ -439,6 +459,7 @@ int main(void)
         CASE(interrupt_controllers_and_cpus),
         CASE(registers),
         CASE(the_rest),
+        CASE(firmware_asks_for_no_x2apic),
         CASE(old_fadt_has_ports_only),
         CASE(acpi_1_uses_the_rsdt),
         CASE(damage_is_named),
