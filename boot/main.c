@@ -308,7 +308,7 @@ static void second_stage(void)
     percpu_load(this_cpu());
     apic_init(acpi.lapic_base, options.x2apic && !acpi.no_x2apic);
     smp_identify_boot_cpu(c, &acpi);
-    clock_init(&acpi);
+    clock_init(&acpi, options.clock);
     start_cpu_parts(0);
     irq_init(&acpi);
     cpu_policy_init();

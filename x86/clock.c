@@ -4,7 +4,8 @@
  *
  * A reference counter (HPET, ACPI PM timer or PIT channel 2, whichever is there first) is read between two
  * reads of the TSC, at the beginning and at the end of 50 ms; of several tries the pair that took least time
- * counts, so that an SMI, or an emulator that was put aside, does not spoil the measurement.
+ * counts, so that an SMI, or an emulator that was put aside, does not spoil the measurement. If CPUID says how
+ * fast the TSC is, it can be its own reference, by which the APIC timer is measured.
  */
 #include "x86/clock.h"
 
@@ -44,6 +45,7 @@ static uint16_t pm_timer;
 
 static uint32_t hpet_read(void)     { return mmio_read32(hpet + HPET_COUNTER); }
 static uint32_t pm_timer_read(void) { return inl(pm_timer); }
+static uint32_t tsc_read(void)      { return (uint32_t)rdtsc(); }
 
 /* Channel 2 counts down; turned round, so that it counts up. */
 static uint32_t pit_read(void)
@@ -55,11 +57,11 @@ static uint32_t pit_read(void)
     return 0xffff - (lo | (uint32_t)inb(0x42) << 8);
 }
 
-static bool hpet_start(uint64_t maddr, struct reference *ref)
+static bool hpet_start(const struct acpi_info *acpi, struct reference *ref)
 {
     uint32_t period;
 
-    hpet = maddr ? io_map(maddr, HPET_BYTES) : NULL;
+    hpet = acpi->hpet_base ? io_map(acpi->hpet_base, HPET_BYTES) : NULL;
     if (!hpet)
         return false;
     period = mmio_read32(hpet + HPET_PERIOD);
@@ -70,13 +72,36 @@ static bool hpet_start(uint64_t maddr, struct reference *ref)
     return true;
 }
 
-static void pit_start(struct reference *ref)
+static bool pm_timer_start(const struct acpi_info *acpi, struct reference *ref)
+{
+    if (!acpi->pm_timer.address || acpi->pm_timer.space != 1)
+        return false;
+    pm_timer = (uint16_t)acpi->pm_timer.address;
+    *ref = (struct reference){ "ACPI PM timer", PM_TIMER_HZ, 0xffffff, pm_timer_read };
+    return true;
+}
+
+static bool pit_start(const struct acpi_info *acpi, struct reference *ref)
 {
     outb(0x61, (inb(0x61) & ~0x02u) | 0x01); /* gate of channel 2 open, speaker off */
     outb(0x43, 0xb4);                        /* channel 2, both bytes, rate generator */
     outb(0x42, 0);
     outb(0x42, 0);
     *ref = (struct reference){ "PIT", PIT_HZ, 0xffff, pit_read };
+    return true;
+}
+
+static struct cpuid_leaf leaf(uint32_t number)
+{
+    struct cpuid_regs r = cpuid(0, 0).eax >= number ? cpuid(number, 0) : (struct cpuid_regs){ 0 };
+
+    return (struct cpuid_leaf){ r.eax, r.ebx, r.ecx, r.edx };
+}
+
+static bool tsc_start(const struct acpi_info *acpi, struct reference *ref)
+{
+    *ref = (struct reference){ "CPUID", clock_tsc_hz(leaf(0x15), leaf(0x16)), 0xffffffff, tsc_read };
+    return ref->hz;
 }
 
 /* Does it count? */
@@ -91,19 +116,21 @@ static bool runs(const struct reference *ref)
     return false;
 }
 
-static void choose(const struct acpi_info *acpi, struct reference *ref)
+static void choose(const struct acpi_info *acpi, enum clock_source first, struct reference *ref)
 {
-    if (hpet_start(acpi->hpet_base, ref) && runs(ref))
-        return;
-    if (acpi->pm_timer.address && acpi->pm_timer.space == 1) {
-        pm_timer = (uint16_t)acpi->pm_timer.address;
-        *ref = (struct reference){ "ACPI PM timer", PM_TIMER_HZ, 0xffffff, pm_timer_read };
-        if (runs(ref))
+    static bool (*const start[CLOCK_SOURCES])(const struct acpi_info *, struct reference *) = {
+        [CLOCK_HPET] = hpet_start, [CLOCK_ACPI] = pm_timer_start, [CLOCK_PIT] = pit_start, [CLOCK_TSC] = tsc_start,
+    };
+    enum clock_source order[CLOCK_SOURCES];
+    unsigned n = clock_order(first, order);
+
+    for (unsigned i = 0; i < n; i++) {
+        if (start[order[i]](acpi, ref) && runs(ref))
             return;
+        if (order[i] == first)
+            hv_log(LOG_WARN, "clocksource=: there is no such clock that counts; the usual ones are tried");
     }
-    pit_start(ref);
-    if (!runs(ref))
-        panic("no clock to measure the TSC by: neither HPET nor PM timer nor PIT counts");
+    panic("no clock to measure the TSC by: neither HPET nor PM timer nor PIT counts, and CPUID does not say");
 }
 
 /* ---- Measuring ---- */
@@ -230,11 +257,11 @@ static bool tsc_invariant(void)
     return cpuid(0x80000000, 0).eax >= 0x80000007 && cpuid(0x80000007, 0).edx & (1u << 8);
 }
 
-void clock_init(const struct acpi_info *acpi)
+void clock_init(const struct acpi_info *acpi, enum clock_source first)
 {
     struct reference ref;
 
-    choose(acpi, &ref);
+    choose(acpi, first, &ref);
     measure(&ref);
     hv_log(LOG_INFO, "TSC runs at %lu.%03lu MHz by the %s%s", tsc_hz / 1000000, tsc_hz / 1000 % 1000,
            ref.name, tsc_invariant() ? ", invariant" : "");

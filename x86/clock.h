@@ -4,14 +4,15 @@
 #define X86_CLOCK_H
 
 #include "lib/types.h"
+#include "x86/model/clock_source.h"
 
 struct acpi_info;
 
 /*
  * On the boot CPU after apic_init(): measures the TSC and the APIC timer against the best reference there is
- * and calls time_init(). Takes about 50 ms; panics if no reference runs.
+ * and calls time_init(). `first` is tried before the others. Takes about 50 ms; panics if no reference runs.
  */
-void clock_init(const struct acpi_info *acpi);
+void clock_init(const struct acpi_info *acpi, enum clock_source first);
 
 /* Busy-waits; for bringing up hardware only. After clock_init(). */
 void clock_delay_us(uint32_t us);

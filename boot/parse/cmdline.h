@@ -9,6 +9,7 @@
 #define KRYPTON_BOOT_PARSE_CMDLINE_H
 
 #include "lib/types.h"
+#include "x86/model/clock_source.h"
 #include "x86/model/reboot.h"
 
 enum option_choice { OPTION_DEFAULT, OPTION_OFF, OPTION_ON };
@@ -66,6 +67,7 @@ struct boot_options {
     uint64_t mem;               /* RAM at and above this maddr is left alone; 0: none */
     unsigned int maxcpus;       /* 0: all */
     bool numa;                  /* the firmware's nodes are used; default true */
+    enum clock_source clock;    /* to measure the TSC by, before others */
     bool x2apic;                /* where the CPU has it; default true */
     enum option_choice smep, smap, xpti_dom0, xpti_domu;
 };

@@ -406,6 +406,22 @@ int option_reboot(const char *value, void *field, struct boot_options *o)
     return 0;
 }
 
+int option_clocksource(const char *value, void *field, struct boot_options *o)
+{
+    static const char *const names[CLOCK_SOURCES] = {
+        [CLOCK_HPET] = "hpet", [CLOCK_ACPI] = "acpi", [CLOCK_PIT] = "pit", [CLOCK_TSC] = "tsc",
+    };
+
+    (void)o;
+    for (unsigned i = CLOCK_DEFAULT + 1; i < CLOCK_SOURCES; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            *(enum clock_source *)field = (enum clock_source)i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
 /* default, a truth value for both, or a list of dom0=<truth> and domu=<truth> */
 int option_xpti(const char *value, void *field, struct boot_options *o)
 {

@@ -2,6 +2,7 @@
 """Machines of all sorts: how many CPUs, what they are called, and which clocks and interrupt controllers there are. Where QEMU has no
 such machine, GRUB gives it other tables of the firmware."""
 
+import re
 import shutil
 import struct
 import subprocess
@@ -72,3 +73,37 @@ def test_x2apic(option, mode):
     assert boot.says(r"\(XEN\) 4 CPUs$")
     assert passed(boot), boot.tail()
 
+
+
+def megahertz(boot, clock):
+    """What was measured by that clock."""
+    found = [re.search(rf"TSC runs at ([\d.]+) MHz by the {clock}", line) for line in boot.lines]
+    assert any(found), boot.tail()
+    return float(next(filter(None, found))[1])
+
+
+def test_clocks(tmp_path):
+    """Each clock is used, if there is no better one or if it is asked for, and all agree on how fast the TSC is."""
+    micro.build()
+    boots = {
+        "HPET": [micro.boot("only=time"), micro.boot("only=time", options="clocksource=hpet", more=["-M", "q35"])],
+        "ACPI PM timer": [micro.boot("only=time", more=["-no-hpet"]),
+                          micro.boot("only=time", options="clocksource=acpi", more=["-M", "q35"])],
+        "PIT": [boot_grub(tmp_path, "HPET", "FACP", args="only=time"), micro.boot("only=time", options="clocksource=pit")],
+    }
+    expected = megahertz(boots["HPET"][0], "HPET")
+    for clock, all_of_it in boots.items():
+        for boot in all_of_it:
+            assert megahertz(boot, clock) == pytest.approx(expected, rel=0.02)
+            assert passed(boot), boot.tail()
+            assert not boot.says("there is no such clock")
+
+
+@pytest.mark.parametrize("asked, instead, machine", [("hpet", "ACPI PM timer", ["-no-hpet"]), ("tsc", "HPET", [])])
+def test_clock_that_there_is_not(asked, instead, machine):
+    """QEMU's CPUs do not say how fast their TSC is."""
+    micro.build()
+    boot = micro.boot("only=time", options=f"clocksource={asked}", more=machine)
+    assert boot.says(r"\(XEN\) clocksource=: there is no such clock that counts"), boot.tail()
+    assert megahertz(boot, instead) > 0
+    assert passed(boot), boot.tail()

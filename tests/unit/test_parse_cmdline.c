@@ -325,6 +325,26 @@ static void nodes_or_not(void **state)
     assert_true(o.numa);
 }
 
+static void clocks_and_controllers(void **state)
+{
+    (void)state;
+    quiet("");
+    assert_int_equal(o.clock, CLOCK_DEFAULT);
+    assert_true(o.x2apic);
+    quiet("clocksource=tsc clocksource=pit x2apic=off");
+    assert_int_equal(o.clock, CLOCK_PIT);
+    assert_false(o.x2apic);
+    quiet("clocksource=acpi no-x2apic");
+    assert_int_equal(o.clock, CLOCK_ACPI);
+    assert_false(o.x2apic);
+    quiet("clocksource=hpet");
+    assert_int_equal(o.clock, CLOCK_HPET);
+    says("clocksource=hpe", "not a value");
+    says("clocksource=hpets", "not a value");
+    says("clocksource", "not a value");
+    assert_int_equal(o.clock, CLOCK_DEFAULT);
+}
+
 /* What the manual page says of each option is so: its example is understood, its default changes nothing. */
 static void the_manual_page(void **state)
 {
@@ -483,6 +503,7 @@ int main(void)
         cmocka_unit_test(consoles_and_levels),
         cmocka_unit_test(the_machine),
         cmocka_unit_test(nodes_or_not),
+        cmocka_unit_test(clocks_and_controllers),
         cmocka_unit_test(the_manual_page),
         cmocka_unit_test(long_lines),
         cmocka_unit_test(how_much_dom0_gets),
