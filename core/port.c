@@ -127,14 +127,16 @@ static void unlock_both(struct domain *a, struct domain *b)
 
 static __attribute__((noinline)) void wake_pollers(struct domain *d, evtchn_port_t nr)
 {
+    _Atomic uint64_t (*poll_of)[MAX_VCPUS / 64] = d->ports->poll_of;
+
     for (unsigned i = 0; i < MAX_VCPUS / 64; i++) {
-        uint64_t polling = atomic_load(&d->ports->polling[i]);
+        uint64_t polling = atomic_load(&poll_of[poll_bucket(nr)][i]) | atomic_load(&poll_of[POLL_BUCKETS][i]);
 
         for (; polling; polling &= polling - 1) {
             struct vcpu *v = d->vcpu[i * 64 + (unsigned)__builtin_ctzll(polling)];
             uint32_t what = atomic_load(&v->poll_port);
 
-            if (what == nr || what == ~0u)
+            if (what == nr || what == POLL_SEVERAL)
                 port_poll_wake(v);
         }
     }
@@ -230,13 +232,19 @@ int port_is_pending(struct domain *d, evtchn_port_t nr)
 
 void port_poll_begin(struct vcpu *v, uint32_t port)
 {
+    struct ports *ps = v->domain->ports;
+
     atomic_store(&v->poll_port, port);
-    atomic_fetch_or(&v->domain->ports->polling[v->id / 64], BIT(v->id % 64));
+    atomic_fetch_or(&ps->poll_of[poll_bucket(port)][v->id / 64], BIT(v->id % 64));
+    atomic_fetch_or(&ps->polling[v->id / 64], BIT(v->id % 64));
 }
 
 bool port_poll_end(struct vcpu *v)
 {
-    atomic_fetch_and(&v->domain->ports->polling[v->id / 64], ~BIT(v->id % 64));
+    struct ports *ps = v->domain->ports;
+
+    atomic_fetch_and(&ps->polling[v->id / 64], ~BIT(v->id % 64));
+    atomic_fetch_and(&ps->poll_of[poll_bucket(atomic_load(&v->poll_port))][v->id / 64], ~BIT(v->id % 64));
     return atomic_exchange(&v->poll_port, 0) != 0;
 }
 

@@ -85,6 +85,15 @@ struct port_ops {
 
 extern const struct port_ops evtchn_2l_ops, fifo_ops;
 
+/*
+ * vCPUs that poll are found by their port, so that who raises one looks at few of them, however many poll others. v->poll_port says
+ * what a vCPU polls; a bit may be left of an earlier poll, but who polls has his: who takes one away ends the poll next, whichever
+ * it is by then.
+ */
+#define POLL_BUCKETS 64u
+
+static inline unsigned poll_bucket(uint32_t what) { return what == POLL_SEVERAL ? POLL_BUCKETS : what % POLL_BUCKETS; }
+
 struct ports {
     struct lock lock;                          /* class PORT */
     unsigned max;                              /* [I] numbers are below this */
@@ -96,7 +105,8 @@ struct ports {
     _Atomic(const struct port_ops *) ops;      /* [p] */
     struct fifo *_Atomic fifo;                 /* [p] NULL while 2-level */
     _Atomic uint32_t *_Atomic pirq_port;       /* [p] NR_PIRQS ports by pirq; NULL until the first is bound */
-    _Atomic uint64_t polling[MAX_VCPUS / 64];  /* [a] vCPUs in SCHEDOP_poll */
+    _Atomic uint64_t polling[MAX_VCPUS / 64];  /* [a] vCPUs in SCHEDOP_poll; and by poll_bucket() of what they poll: */
+    _Atomic uint64_t poll_of[POLL_BUCKETS + 1][MAX_VCPUS / 64];
 };
 
 /* The port, or NULL if the number has none. No lock. */

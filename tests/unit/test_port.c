@@ -384,6 +384,14 @@ static void pollers_wake_even_for_masked_ports(void **state)
     take_event(b, bp);
     assert_int_equal(port_send(a, ap), 0);
     assert_int_equal(fake_woken[0], 1);
+    take_event(b, bp);
+    take_event(b, bp2);
+    port_poll_begin(b->vcpu[1], bp);
+    port_poll_begin(b->vcpu[1], bp2); /* as if who ended the first had still to take its mark away */
+    assert_int_equal(port_send(a, ap), 0);
+    assert_int_equal(fake_woken[1], 1);
+    assert_int_equal(port_send(a, ap2), 0);
+    assert_int_equal(fake_woken[1], 2);
 }
 
 static void a_dying_domain_closes_both_ends_in_pieces(void **state)
