@@ -19,6 +19,7 @@
 
 enum count {
     INSTRUCTIONS,       /* in the system and its guest; those of a block that faulted count as executed */
+    INSIDE,             /* of these, in the system */
     HYPERCALLS,         /* entries by SYSCALL from the upper half of addresses: from a guest's kernel */
     SYSCALLS,           /* by SYSCALL from the lower half: from a program */
     TRAPS,              /* by exceptions and interrupts */
@@ -219,6 +220,8 @@ static void translated(plugin_id id, struct qemu_plugin_tb *tb)
     (void)id;
     watch_boot(address);
     qemu_plugin_register_vcpu_tb_exec_inline(tb, INLINE_ADD_U64, &now[INSTRUCTIONS], n);
+    if (inside)
+        qemu_plugin_register_vcpu_tb_exec_inline(tb, INLINE_ADD_U64, &now[INSIDE], n);
     qemu_plugin_register_vcpu_tb_exec_cb(tb, inside ? system_executed : guest_executed, CALLBACK_NO_REGISTERS, NULL);
     for (i = 0; i < n; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);

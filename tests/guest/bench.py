@@ -12,6 +12,7 @@ import pathlib
 import statistics
 import sys
 
+import bench_growth
 import bench_io
 import bench_runs
 import bench_table
@@ -51,10 +52,14 @@ def everything(name):
         if system != "native":
             results[system].update(bench_runs.micro_rows(system))
             results[system].update(bench_runs.size_rows(system))
+            results[system].update(bench_runs.ram_rows(system))
         results[system].update(stock_kernel_rows(system))
         results[system].update(bench_io.io_rows(system))
     write(bench_table.lines_of(results), "instructions (sizes: KiB)",
           "Instructions: Krypton to Xen 4.17 (what both add to the bare machine, where there is one)", name)
+    costs = {system: {row: r.cost for row, r in rows.items()} for system, rows in results.items()}
+    for family in bench_growth.FAMILIES:
+        name.with_name(f"growth-{family}.svg").write_text(bench_growth.svg(family, costs))
 
 
 def wall(pairs, name):
@@ -77,13 +82,15 @@ def wall(pairs, name):
 
 
 def check():
-    """No row costs noticeably more than its baseline."""
+    """No row costs noticeably more than its baseline, and none grows that must not."""
     known = {row: int(cost) for row, cost in csv.reader(BASELINE.open())}
     ours = {row: r.cost for row, r in bench_runs.micro_rows("Krypton", counted=False).items()}
     worse = [f"{row}: {known[row]} -> {cost}" for row, cost in ours.items() if cost > known.get(row, cost) * GROWTH]
     lost = sorted(set(known) - set(ours))
     new = sorted(set(ours) - set(known))
     print(f"bench: {len(ours)} rows, {len(worse)} grew by more than {GROWTH - 1:.0%}, {len(lost)} are gone, {len(new)} have no baseline")
+    if grown := bench_growth.grown(ours):
+        sys.exit("\n".join(["bench: these must cost the same in a large machine:", *grown]))
     if worse or lost or new:
         sys.exit("\n".join(["bench: mend it, or say why and write the new baseline (make bench-baseline):", *worse, *lost, *new]))
 

@@ -28,13 +28,18 @@ LINUX = "quiet loglevel=3 random.trust_cpu=on"
 LIMIT = 1800        # seconds of wall time for one run, on however busy a machine
 
 # In the order of count.c.
-COUNTS = ("instructions", "hypercalls", "system calls", "traps", "CR3 loads", "CR4 loads", "INVLPG", "WRMSR", "IPIs", "bytes copied",
-          "bytes cleared")
+COUNTS = ("instructions", "inside", "hypercalls", "system calls", "traps", "CR3 loads", "CR4 loads", "INVLPG", "WRMSR", "IPIs",
+          "bytes copied", "bytes cleared")
 # Where the system is whose counts are meant: a hypervisor has the root slots that the ABI keeps for it, a kernel the upper half.
 CODE = {"native": "from=ffff800000000000,to=ffffffffffffffff", "Xen": "from=ffff800000000000,to=ffff880000000000",
         "Krypton": "from=ffff800000000000,to=ffff880000000000"}
 # A disk answers when the host likes: what passes until then is no cost, what is executed is.
 EXECUTED = ("macro.file_sync", "macro.sql", "io.")
+
+# Families of guests/micro: of one small machine; and how costs grow, with 64 vCPUs and memory for 64 domains.
+OPERATIONS = "hypercall+event+grant+memory+mm+trap+between+size"
+SCALE = "domains+vcpus"
+RAM = (256, 1024, 4096, 16384, 65536)   # MiB
 
 # name of a family of rows: CPUs. The bare kernel has one CPU in all of them:
 # to start a second one, it waits in ways that take QEMU many minutes when it counts instructions.
@@ -93,11 +98,17 @@ def run(system, what, machine, counted):
     return rows_of("\n".join(boot.lines), counts, f"{system}, {what}")
 
 
+def micro_machine(system, families, *options, vcpus=1, dom0=64, **settings):
+    """QEMU's command line for our own guest as dom0, which measures rows of these families. dom0: its MiB."""
+    return micro.qemu("-kernel", str(HYPERVISOR[system]), "-append", f"{DOM0} dom0_mem={dom0}M,max:{dom0}M dom0_max_vcpus={vcpus}",
+                      "-initrd", f"{micro.GUEST} bench={families}", *options, **settings)
+
+
 def micro_rows(system, counted=True, icount=True):
-    """What operations cost our own guest, as the only domain."""
-    machine = micro.qemu("-kernel", str(HYPERVISOR[system]), "-append", f"{DOM0} dom0_mem=64M,max:64M dom0_max_vcpus=1",
-                         "-initrd", f"{micro.GUEST} bench=all", *(ICOUNT if icount else ()))
-    return run(system, "operations", machine, counted)
+    """What operations cost our own guest."""
+    clock = ICOUNT if icount else ()
+    rows = run(system, "operations", micro_machine(system, OPERATIONS, *clock), counted)
+    return rows | run(system, "scale", micro_machine(system, SCALE, *clock, vcpus=64, memory=4096), counted)
 
 
 def macro_machine(system, family="macro", icount=True, more=""):
@@ -123,11 +134,21 @@ def macro_rows(system, family="macro", counted=True, icount=True):
 
 def size_rows(system):
     """Of 4 GiB and two CPUs: the way to dom0's first instruction, and memory that no guest gets, in KiB (guests/micro/bench_size.c)."""
-    machine = micro.qemu("-kernel", str(HYPERVISOR[system]), "-append", f"{DOM0} dom0_mem=384M,max:384M dom0_max_vcpus=1",
-                         "-initrd", f"{micro.GUEST} bench=size", *ICOUNT, cpus=2, memory=4096)
-    rows = run(system, "size", machine, True)
+    rows = run(system, "size", micro_machine(system, "size", *ICOUNT, dom0=384, cpus=2, memory=4096), True)
     rows["size.image_kib"] = Row(HYPERVISOR[system].stat().st_size // 1024, {})
     rows["boot.entry_to_dom0"] = Row(boot_of(system, "size"), {})
+    return rows
+
+
+def ram_rows(system):
+    """The way to dom0's first instruction, and what the hypervisor keeps, in machines of one CPU and more and more memory. The host
+    gives what is touched."""
+    rows = {}
+    for mib in RAM:
+        backing = ("-object", f"memory-backend-ram,id=ram,size={mib}M,reserve=off", "-machine", "memory-backend=ram")
+        size = run(system, f"ram{mib}", micro_machine(system, "size", *backing, *ICOUNT, memory=mib), True)
+        rows[f"ram.entry_at_{mib}"] = Row(boot_of(system, f"ram{mib}"), {})
+        rows[f"ram.kept_kib_at_{mib}"] = size["size.kept_kib"]
     return rows
 
 

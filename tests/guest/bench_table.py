@@ -64,6 +64,25 @@ def line_of(row, results):
     return Line(row, tuple(costs), to_native, to_xen, overhead, judged, target, tuple(r.counts if r else {} for r in found))
 
 
+def added(x):
+    """Of what Xen, and Krypton, add to the bare machine: (in the hypervisor, in the guest's kernel); None if it is not known."""
+    native, *costs = x.costs
+    inside = [counts.get("inside") for counts in x.counts[1:]]
+    return None if x.overhead is None or None in inside else [(own, cost - own - native) for own, cost in zip(inside, costs)]
+
+
+def shares(lines):
+    """A table of added(); the least is our overhead to Xen's if the hypervisor cost nothing at all."""
+    out = ["", f"{'added to the bare machine':<36} {'Xen itself':>11} {'its kernel':>11} {'Krypton':>11} {'its kernel':>11} "
+               f"{'overhead/Xen':>13} {'least':>6}"]
+    for x in lines:
+        if of := added(x):
+            (xen, xen_kernel), (krypton, kernel) = of
+            out.append(f"{x.row:<36} {xen:>11} {xen_kernel:>11} {krypton:>11} {kernel:>11} {x.overhead:>13.2f} "
+                       f"{kernel / (xen + xen_kernel):>6.2f}")
+    return out if len(out) > 2 else []
+
+
 def lines_of(results):
     rows = dict.fromkeys(row for system in SYSTEMS for row in results[system])
     return [line_of(row, results) for row in rows]
@@ -83,6 +102,7 @@ def text(lines, unit):
     judged = [x for x in lines if x.target is not None and x.judged is not None]
     if judged:
         out += ["", f"{sum(not x.missed for x in judged)} of {len(judged)} targets met"]
+    out += shares(lines)
     counts = [c for c in COUNTS if c != "instructions"]
     if any(c for x in lines for c in x.counts):
         out += ["", f"{'in one operation (whole batch)':<36} {'':<8}" + "".join(f"{name:>14}" for name in counts)]

@@ -4,6 +4,7 @@
 import csv
 import xml.etree.ElementTree
 
+import bench_growth
 import bench_table
 from bench_runs import Row
 
@@ -63,6 +64,14 @@ def test_a_row_that_one_system_has_not():
     assert (x.overhead, x.to_xen, x.target) == (None, 0.4, None)
 
 
+def test_what_is_added_is_the_hypervisors_or_the_kernels():
+    x = line(macro__stat=(1000, 1200, 1100))
+    assert bench_table.added(x) is None
+    x = x._replace(counts=({"inside": 1000}, {"inside": 150}, {"inside": 20}))
+    assert bench_table.added(x) == [(150, 50), (20, 80)]
+    assert bench_table.shares([x])[-1].split() == ["macro.stat", "150", "50", "20", "80", "0.50", "0.40"]
+
+
 def test_three_forms(tmp_path):
     lines = bench_table.lines_of(results(hypercall__null=(None, 100, 50), trap__ud=(None, 100, 70)))
     text = bench_table.text(lines, "instructions")
@@ -74,3 +83,18 @@ def test_three_forms(tmp_path):
     drawn = xml.etree.ElementTree.fromstring(bench_table.svg(lines, "a < b"))
     colours = [bar.get("fill") for bar in drawn.iter("{http://www.w3.org/2000/svg}rect")][1:]
     assert colours == [bench_table.GREEN, bench_table.RED]
+
+
+FLAT = {"domains.send_at_0": 300, "domains.send_at_4": 300, "domains.send_at_64": 301, "vcpus.create_at_1": 1, "vcpus.create_at_64": 90,
+        "vcpus.turn_at_1": 100, "vcpus.turn_at_4": 300, "vcpus.turn_at_64": 310, "hypercall.null": 5}
+
+
+def test_what_runs_all_the_time_must_not_grow():
+    assert bench_growth.grown(FLAT) == []
+    assert bench_growth.grown(FLAT | {"vcpus.turn_at_64": 400}) == ["vcpus.turn grows: 100 at 1, 300 at 4, 400 at 64"]
+
+
+def test_a_plot_of_growth_has_a_line_for_each_system():
+    drawn = xml.etree.ElementTree.fromstring(bench_growth.svg("vcpus", {"native": {}, "Xen": FLAT, "Krypton": FLAT}))
+    lines = [x.get("stroke") for x in drawn.iter("{http://www.w3.org/2000/svg}polyline")]
+    assert lines == [bench_growth.COLOURS["Xen"], bench_growth.COLOURS["Krypton"]] * 2
