@@ -19,6 +19,11 @@ ifeq ($(DEBUG),0)
 CORE_CFLAGS += -DNDEBUG
 endif
 
+# A release is compiled as one unit: what is called across files is in line. The linker knows what gcc writes for that, not clang.
+ifeq ($(DEBUG)$(findstring clang,$(CC)),0)
+LTO := -flto=auto
+endif
+
 IMAGE_CFLAGS := $(CORE_CFLAGS) -Ix86/inline -ffreestanding -fno-builtin-printf -nostdlib -fpie -include x86/hidden.h -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -fno-jump-tables -fno-strict-aliasing \
 	-fcf-protection=none -ffile-prefix-map=$(CURDIR)=. -MMD -MP
@@ -39,7 +44,7 @@ UNPACK_LIBS := -l:liblzma.a -l:libz.a -l:libzstd.a -l:liblz4.a
 $(OUT)/image/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	@$(CC) $(IMAGE_CFLAGS) -c -o $@ $<
+	@$(CC) $(IMAGE_CFLAGS) $(LTO) -c -o $@ $<
 
 $(OUT)/image/%.S.o: %.S $(OUT)/image/offsets.h Makefile
 	@mkdir -p $(@D)
@@ -49,7 +54,7 @@ $(OUT)/image/%.S.o: %.S $(OUT)/image/offsets.h Makefile
 # Structure offsets for assembly, taken from the C compiler's own output.
 $(OUT)/image/offsets.h: x86/offsets.c $(wildcard core/*.h x86/*.h x86/model/*.h) abi/hypercall.h
 	@mkdir -p $(@D)
-	@$(CC) $(filter-out -MMD -MP,$(IMAGE_CFLAGS)) -S -o $(@:.h=.s) $<
+	@$(CC) $(filter-out -MMD -MP,$(IMAGE_CFLAGS)) -fno-lto -S -o $(@:.h=.s) $<
 	@sed -n 's/.*@@\([A-Za-z0-9_]*\) [$$]*\(-*[0-9]*\)@@.*/#define \1 \2/p' $(@:.h=.s) > $@.new
 	@cmp -s $@.new $@ || cp $@.new $@
 
@@ -57,7 +62,7 @@ $(OUT)/image/abi/version.o: IMAGE_CFLAGS += -DKRYPTON_VERSION='"$(VERSION)"'
 
 $(OUT)/krypton-syms: $(IMAGE_OBJ) x86/image.lds
 	@echo "  LD      $@"
-	@$(CC) -nostdlib -static -Wl,--build-id=sha1 -Wl,-z,noexecstack -Wl,-z,max-page-size=16384 -Wl,--no-warn-rwx-segments \
+	@$(CC) $(if $(LTO),$(IMAGE_CFLAGS) $(LTO)) -nostdlib -static -Wl,--build-id=sha1 -Wl,-z,noexecstack -Wl,-z,max-page-size=16384 -Wl,--no-warn-rwx-segments \
 		-Wl,-T,x86/image.lds -o $@ $(IMAGE_OBJ) -Wl,--start-group $(UNPACK_LIBS) -Wl,--end-group
 
 $(OUT)/krypton: $(OUT)/krypton-syms
