@@ -191,6 +191,24 @@ static long run_updates(struct hypercall *hc, struct batch *b, struct domain *ow
     return 0;
 }
 
+/* A list of one, of the caller's own: what kernels ask for most. */
+static long run_alone(struct hypercall *hc, struct batch *b)
+{
+    struct mmu_update u;
+    uint64_t was;
+    long rc = 0;
+
+    if (guest_read(&u, b->at, sizeof(u)))
+        return -EFAULT;
+    (void)budget_take(4);
+    if (unlikely(u.ptr % sizeof(u.ptr) != MMU_NORMAL_PT_UPDATE || 
+                 !pt_exchange_l1(hc->d, maddr_mfn(u.ptr), u.ptr % PAGE_SIZE / sizeof(u.val), u.val, &was)))
+        rc = update_one(hc, hc->d, hc->d, &u);
+    if (likely(!rc))
+        batch_steps(b, 1, sizeof(u));
+    return rc;
+}
+
 /* The batch with the tables or the frames of others. */
 static long foreign_updates(struct hypercall *hc, uint32_t foreign)
 {
@@ -221,7 +239,7 @@ long do_mmu_update(struct hypercall *hc)
     if (unlikely(foreign != DOMID_SELF))
         return foreign_updates(hc, foreign);
     b = batch_begin(hc);
-    return batch_end(hc, &b, run_updates(hc, &b, hc->d, hc->d));
+    return batch_end(hc, &b, likely(b.count == 1) ? run_alone(hc, &b) : run_updates(hc, &b, hc->d, hc->d));
 }
 
 /* ---- Flushes ---- */
@@ -229,17 +247,20 @@ long do_mmu_update(struct hypercall *hc)
 /* CPUs that run the vCPUs of a guest's bitmap. */
 static int cpus_of_vcpus(struct hypercall *hc, guest_ptr_t bitmap, cpumask_t *cpus)
 {
-    uint8_t bits[MAX_VCPUS / 8] = { 0 };
+    uint64_t bits[MAX_VCPUS / 64] = { 0 };
     struct domain *d = hc->d;
 
     *cpus = 0;
     if (guest_read(bits, bitmap, DIV_ROUNDUP(d->max_vcpus, 8)))
         return -EFAULT;
-    for (unsigned i = 0; i < d->max_vcpus; i++) {
-        int cpu = bits[i / 8] >> i % 8 & 1 && d->vcpu[i] ? d->vcpu[i]->running_on : -1;
+    for (unsigned first = 0; first < d->max_vcpus; first += 64) {
+        for (uint64_t left = bits[first / 64]; left; left &= left - 1) {
+            const struct vcpu *v = d->vcpu[first + (unsigned)__builtin_ctzll(left)];
+            int cpu = v ? v->running_on : -1;
 
-        if (cpu >= 0)
-            *cpus |= cpumask_of((unsigned)cpu);
+            if (cpu >= 0)
+                *cpus |= cpumask_of((unsigned)cpu);
+        }
     }
     return 0;
 }
@@ -346,20 +367,25 @@ static long unpin(struct domain *d, mfn_t m)
 
 static long flush_op(struct hypercall *hc, const struct mmuext_op *op)
 {
-    cpumask_t cpus = cpumask_of(this_pcpu()->id);
+    cpumask_t cpus;
 
     switch (op->cmd) {
+    case MMUEXT_TLB_FLUSH_LOCAL:
+        flush_own_tlb(FLUSH_ALL, 0);
+        return 0;
+    case MMUEXT_INVLPG_LOCAL:
+        if (va_canonical(op->arg1.linear_addr))
+            flush_own_tlb(FLUSH_PAGE, op->arg1.linear_addr);
+        return 0;
     case MMUEXT_TLB_FLUSH_MULTI:
     case MMUEXT_INVLPG_MULTI:
         if (cpus_of_vcpus(hc, handle_ptr(op->arg2.vcpumask), &cpus))
             return -EINVAL;
         break;
-    case MMUEXT_TLB_FLUSH_ALL:
-    case MMUEXT_INVLPG_ALL:
+    default:
         cpus = hc->d->dirty_cpus;
-        break;
     }
-    if (op->cmd == MMUEXT_INVLPG_LOCAL || op->cmd == MMUEXT_INVLPG_MULTI || op->cmd == MMUEXT_INVLPG_ALL)
+    if (op->cmd == MMUEXT_INVLPG_MULTI || op->cmd == MMUEXT_INVLPG_ALL)
         flush_va(cpus, op->arg1.linear_addr);
     else
         flush_tlbs(cpus, FLUSH_ALL, 0);
@@ -405,31 +431,38 @@ static long ext_one(struct hypercall *hc, struct domain *d, const struct mmuext_
     }
 }
 
+static long run_ext(struct hypercall *hc, struct batch *b, struct domain *d)
+{
+    long rc = 0;
+
+    while (b->count && rc == 0) {
+        struct mmuext_op op;
+
+        if (guest_read(&op, b->at, sizeof(op)))
+            return refuse(hc->v, -EFAULT, "mmuext_op: no list at %#lx", b->at.va);
+        rc = ext_one(hc, d, &op);
+        if (unlikely(rc))
+            return rc == -ERESTART ? rc : refuse(hc->v, rc, "mmuext_op %u on %#lx", op.cmd, (unsigned long)op.arg1.mfn);
+        batch_steps(b, 1, sizeof(op));
+        if (b->count && !budget_take(4))
+            rc = -ERESTART;
+    }
+    return rc;
+}
+
 long do_mmuext_op(struct hypercall *hc)
 {
     struct batch b = batch_begin(hc);
     struct domain *d;
     int err;
-    long rc = 0;
+    long rc;
 
+    if (likely((domid_t)hc->arg[3] == DOMID_SELF))
+        return batch_end(hc, &b, run_ext(hc, &b, hc->d));
     d = domain_target(hc->d, (domid_t)hc->arg[3], &err);
     if (!d)
         return err;
-    while (b.count && rc == 0) {
-        struct mmuext_op op;
-
-        if (guest_read(&op, b.at, sizeof(op)))
-            rc = -EFAULT;
-        else
-            rc = ext_one(hc, d, &op);
-        if (rc && rc != -ERESTART)
-            rc = refuse(hc->v, rc, "mmuext_op %u on %#lx", op.cmd, (unsigned long)op.arg1.mfn);
-        if (rc)
-            break;
-        batch_steps(&b, 1, sizeof(op));
-        if (b.count && !budget_take(4))
-            rc = -ERESTART;
-    }
+    rc = run_ext(hc, &b, d);
     domain_put(d);
     return batch_end(hc, &b, rc);
 }

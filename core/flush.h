@@ -12,6 +12,13 @@
 #define FLUSH_UNITS       8u  /* this CPU's translations, and what it costs to have none */
 #define FLUSH_OTHER_UNITS 64u /* an interrupt there and its answer */
 
+/* Of this CPU alone. */
+static inline void flush_own_tlb(enum flush what, uint64_t va)
+{
+    (void)budget_take(FLUSH_UNITS);
+    machine_flush_own(what, va);
+}
+
 /* machine_flush(), and its cost taken off the budget. */
 static inline void flush_tlbs(cpumask_t cpus, enum flush what, uint64_t va)
 {

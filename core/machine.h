@@ -66,6 +66,7 @@ enum flush {
 
 /* Flushes on each CPU of `cpus` (this one included if it is in the mask); returns when all have done it. */
 void machine_flush(cpumask_t cpus, enum flush what, uint64_t va);
+void machine_flush_own(enum flush what, uint64_t va); /* of this CPU alone */
 
 /* Writes back and empties every CPU's caches. */
 void machine_flush_caches(void);

@@ -411,24 +411,28 @@ static inline void entry_changed(struct domain *d, mfn_t table, unsigned level, 
  * An L1 entry as it mostly is, without a reference to the table: the lock keeps it. The references of the new entry are taken
  * before, those of the old one dropped after, as the last drop takes other locks. False: nothing changed.
  */
-static inline __attribute__((always_inline)) bool set_simply(mfn_t table, unsigned i, uint64_t entry, struct domain *owner,
-                                                             struct domain *from, bool preserve_ad)
+static inline __attribute__((always_inline)) bool set_simply(struct domain *d, mfn_t table, unsigned i, uint64_t entry,
+                                                             uint64_t *was)
 {
     struct frame *f;
-    uint64_t old;
 
-    if (unlikely(!mfn_is_tracked(table) || !l1_get_simply(l1_rule(owner, from), &entry)))
+    if (unlikely(!mfn_is_tracked(table) || !l1_get_simply(l1_rule(d, d), &entry)))
         return false;
     f = frame_of(table);
-    if (unlikely(!frame_lock_l1(f, owner->id))) {
+    if (unlikely(!frame_lock_l1(f, d->id))) {
         l1_put(entry);
         return false;
     }
-    old = exchange(&table_of(table)[i], entry, preserve_ad);
+    *was = atomic_exchange(&table_of(table)[i], entry);
     frame_unlock(f);
-    entry_changed(owner, table, 1, i);
-    l1_put(old);
+    entry_changed(d, table, 1, i);
+    l1_put(*was);
     return true;
+}
+
+bool pt_exchange_l1(struct domain *d, mfn_t table, unsigned i, uint64_t entry, uint64_t *was)
+{
+    return set_simply(d, table, i, entry, was);
 }
 
 /* What requests for one table, by the same command, have in common; the rest is the index of the entry. */
@@ -599,10 +603,10 @@ static inline __attribute__((always_inline)) bool walk(const struct vcpu *v, uin
 
 bool pt_set_va(struct vcpu *v, uint64_t va, uint64_t entry)
 {
-    struct domain *d = v->domain;
     mfn_t table;
+    uint64_t was;
 
-    return walk(v, va, &table) && set_simply(table, pt_index(va, 1), entry, d, d, false);
+    return walk(v, va, &table) && set_simply(v->domain, table, pt_index(va, 1), entry, &was);
 }
 
 int pt_find_l1(struct vcpu *v, uint64_t va, mfn_t *table, unsigned *i)

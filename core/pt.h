@@ -38,6 +38,8 @@ int pt_set(mfn_t table, unsigned i, uint64_t entry, struct domain *owner, struct
  * the next one is for pt_set(), or no such request.
  */
 unsigned pt_set_run(struct domain *owner, struct domain *from, const struct mmu_update *u, unsigned n);
+/* The same for one entry, index i, of what is meant to be a table of d's; *was: what it was. False: nothing was done. */
+bool pt_exchange_l1(struct domain *d, mfn_t table, unsigned i, uint64_t entry, uint64_t *was);
 /* The same for the entry that maps `va` in v's kernel tables. False: nothing was done; see pt_find_l1() and pt_set(). */
 bool pt_set_va(struct vcpu *v, uint64_t va, uint64_t entry);
 

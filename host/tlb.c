@@ -164,6 +164,11 @@ void host_tlb_drop(unsigned cpu)
     pthread_mutex_unlock(&tlb_lock);
 }
 
+void machine_flush_own(enum flush what, uint64_t va)
+{
+    machine_flush(cpumask_of(this_pcpu()->id), what, va);
+}
+
 void machine_flush(cpumask_t cpus, enum flush what, uint64_t va)
 {
     unsigned cpu;

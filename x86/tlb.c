@@ -94,17 +94,21 @@ static void flush_others(cpumask_t cpus, enum flush what, uint64_t va)
     flush_busy = false;
 }
 
+void machine_flush_own(enum flush what, uint64_t va)
+{
+    if (what == FLUSH_PAGE)
+        flush_page(va);
+    else
+        tlb_flush_local();
+}
+
 void machine_flush(cpumask_t cpus, enum flush what, uint64_t va)
 {
     unsigned self = this_pcpu()->id;
     cpumask_t others = cpus & pcpu_online & ~cpumask_of(self);
 
-    if (cpumask_has(cpus, self)) {
-        if (what == FLUSH_PAGE)
-            flush_page(va);
-        else
-            tlb_flush_local();
-    }
+    if (cpumask_has(cpus, self))
+        machine_flush_own(what, va);
     if (others)
         flush_others(others, what, va);
 }
