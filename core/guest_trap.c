@@ -45,6 +45,54 @@ static bool software_interrupt(struct vcpu *v, uint32_t error)
 
 /* ---- Stores to page tables ---- */
 
+/* XCHG or MOV of a whole entry, as kernels mostly do it, and an entry as they mostly are. False: nothing was done. */
+static bool store_simply(struct vcpu *v, const struct insn *insn, mfn_t table, struct ptwrite *w)
+{
+    uint64_t was;
+
+    if (unlikely(!emul_ptwrite_whole(insn)))
+        return false;
+    w->before.rip = v->regs->rip;
+    w->new_pte = cpu_reg_get(v->regs, insn->reg);
+    if (unlikely(!pt_exchange_l1(v->domain, table, insn->ea % PAGE_SIZE / sizeof(was), w->new_pte, &was)))
+        return false;
+    if (insn->op == INSN_XCHG)
+        *cpu_reg(v->regs, insn->reg) = was;
+    w->single_step = emul_step_over(v->regs, insn->length, true);
+    return true;
+}
+
+/* Any other store: computed, and done if the entry is still what it was computed from. 0 or an error of pt_cmpxchg_l1(). */
+static int store_computed(struct vcpu *v, const struct insn *insn, mfn_t table, struct ptwrite *w)
+{
+    unsigned i = insn->ea % PAGE_SIZE / sizeof(uint64_t);
+    uint64_t movs = 0, old = ((uint64_t *)machine_ram(table))[i];
+    int rc = -EAGAIN;
+
+    if (emul_ptwrite_needs_source(insn) && guest_read(&movs, gptr(insn->src_ea), insn->size))
+        return -EFAULT;
+    for (unsigned tries = 0; rc == -EAGAIN && tries < 8; tries++) {
+        if (!emul_ptwrite(w, insn, v->regs, old, movs, true))
+            return -EINVAL;
+        /* What only compares writes back what was there, as the CPU does: so what it tells the guest is known to be its table's. */
+        rc = pt_cmpxchg_l1(v->domain, table, i, &old, w->new_pte);
+        if (rc)
+            emul_ptwrite_undo(w, v->regs);
+    }
+    return rc;
+}
+
+/* The L1 table that is mapped at va, read-only as tables are. */
+static bool table_at(struct vcpu *v, uint64_t va, mfn_t *table)
+{
+    uint64_t map;
+
+    if (!pt_read_l1(v, va, &map) || (map & (PTE_P | PTE_RW)) != PTE_P)
+        return false;
+    *table = mfn(pte_mfn(map));
+    return mfn_is_ram(*table) && type_of(frame_of(*table)->type) == TYPE_L1;
+}
+
 /*
  * A store by the guest's kernel to a page that is mapped read-only because it is an L1 table: done for it, if it asked for
  * that, and checked like any update. False: not such a store.
@@ -53,35 +101,18 @@ static bool table_write(struct vcpu *v, uint64_t va)
 {
     struct insn insn;
     struct ptwrite w;
-    uint64_t map, movs = 0, old;
     mfn_t table;
-    int rc = -EAGAIN;
+    int rc;
 
-    if (!(v->domain->vm_assist & 1u << VMASST_TYPE_writable_pagetables))
-        return false;
-    if (!pt_read_l1(v, va, &map) || !(map & PTE_P) || (map & PTE_RW))
-        return false;
-    table = mfn(pte_mfn(map));
-    if (!mfn_is_ram(table) || type_of(frame_of(table)->type) != TYPE_L1)
+    if (!(v->domain->vm_assist & 1u << VMASST_TYPE_writable_pagetables) || !table_at(v, va, &table))
         return false;
     if (!privop_decode(v, &insn) || insn.ea < va || insn.ea - va > 8 || (insn.ea ^ va) >> PAGE_SHIFT)
         return false;
-    if (emul_ptwrite_needs_source(&insn) && guest_read(&movs, gptr(insn.src_ea), insn.size))
-        return false;
-
-    old = ((uint64_t *)machine_ram(table))[(insn.ea & (PAGE_SIZE - 1)) / 8];
-    for (unsigned tries = 0; rc == -EAGAIN && tries < 8; tries++) {
-        if (!emul_ptwrite(&w, &insn, v->regs, old, movs, true)) {
-            rc = -EINVAL;
-            break;
-        }
-        /* What only compares writes back what was there, as the CPU does: so what it tells the guest is known to be its table's. */
-        rc = pt_cmpxchg_l1(v->domain, table, (insn.ea & (PAGE_SIZE - 1)) / 8, &old, w.new_pte);
-        if (rc)
-            emul_ptwrite_undo(&w, v->regs);
-    }
+    rc = likely(store_simply(v, &insn, table, &w)) ? 0 : store_computed(v, &insn, table, &w);
     if (rc == -EAGAIN || rc == -ERESTART)
         return true; /* another CPU writes it all the time, or a table is to be undone first: the guest tries again */
+    if (rc == -EFAULT)
+        return false;
     if (rc) {
         guest_log(v->domain, LOG_DEBUG, "vCPU%u: store of a bad entry to the page table at %#lx, rip %#lx", v->id, va,
                   v->regs->rip);
@@ -100,7 +131,6 @@ void guest_page_fault(struct vcpu *v, uint64_t cr2, uint32_t error)
 {
     if (unlikely(v->domain->dirty) && shadow_fault(v, cr2, &error))
         return;
-    trace_inline(TRC_PV_PAGE_FAULT | TRC_64_FLAG, 5, v->regs->rip, cr2, error, 0);
     if (v->kernel_mode) {
         if ((error & (X86_PFEC_PRESENT | X86_PFEC_WRITE)) == (X86_PFEC_PRESENT | X86_PFEC_WRITE) &&
             va_range_guest(cr2, 1) && table_write(v, cr2))
@@ -108,6 +138,7 @@ void guest_page_fault(struct vcpu *v, uint64_t cr2, uint32_t error)
         /* The kernel runs at CPL 3, but means itself to be the supervisor. */
         error &= ~X86_PFEC_USER;
     }
+    trace_inline(TRC_PV_PAGE_FAULT | TRC_64_FLAG, 5, v->regs->rip, cr2, error, 0);
     bounce_page_fault(v, cr2, error & ~X86_PFEC_RESERVED);
 }
 

@@ -105,10 +105,15 @@ struct ptwrite {
     uint64_t new_pte;       /* the whole entry after the store */
     bool     write;         /* false: the instruction compares only, or counts to zero */
     bool     single_step;   /* a #DB is due once it is done */
-    bool     brief;         /* of the general registers only this one was changed: */
-    uint8_t  reg_nr;
+    uint8_t  reg_nr;        /* the instruction's own register: before.reg */
     struct { uint64_t rip, rflags, rax, rcx, rdx, rsi, rdi, reg; } before;
 };
+
+/* Is *i a store of a register to a whole entry, which is the new entry whatever the old one is? */
+static inline bool emul_ptwrite_whole(const struct insn *i)
+{
+    return (i->op == INSN_MOV || i->op == INSN_XCHG) && i->mem && i->src == INSN_SRC_REG && i->size == 8 && !(i->ea & 7);
+}
 
 /*
  * The source of a MOVS must be fetched by the caller before emul_ptwrite(): true if *i

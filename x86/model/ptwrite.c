@@ -221,8 +221,12 @@ static bool apply(struct store *s)
     }
 }
 
-static void note_registers(struct ptwrite *w, const struct cpu_regs *regs)
+static void note_registers(struct ptwrite *w, const struct insn *i, const struct cpu_regs *regs)
 {
+    w->before.rip = regs->rip;
+    w->before.rflags = regs->rflags;
+    w->reg_nr = i->reg;
+    w->before.reg = cpu_reg_get(regs, i->reg);
     w->before.rax = regs->rax;
     w->before.rcx = regs->rcx;
     w->before.rdx = regs->rdx;
@@ -235,8 +239,6 @@ void emul_ptwrite_undo(const struct ptwrite *w, struct cpu_regs *regs)
     regs->rip = w->before.rip;
     regs->rflags = w->before.rflags;
     *cpu_reg(regs, w->reg_nr) = w->before.reg;
-    if (w->brief)
-        return;
     regs->rax = w->before.rax;
     regs->rcx = w->before.rcx;
     regs->rdx = w->before.rdx;
@@ -244,18 +246,8 @@ void emul_ptwrite_undo(const struct ptwrite *w, struct cpu_regs *regs)
     regs->rdi = w->before.rdi;
 }
 
-/* MOV or XCHG of a whole entry and a register. */
-static inline void whole(struct ptwrite *out, const struct insn *i, struct cpu_regs *regs, uint64_t old, bool code64)
-{
-    out->new_pte = out->before.reg;
-    out->write = true;
-    if (i->op == INSN_XCHG)
-        *cpu_reg(regs, i->reg) = old;
-    out->single_step = emul_step_over(regs, i->length, code64);
-}
-
-static __attribute__((noinline)) bool compute(struct ptwrite *out, const struct insn *i, struct cpu_regs *regs,
-                                              uint64_t old, uint64_t movs_source, bool code64)
+bool emul_ptwrite(struct ptwrite *out, const struct insn *i, struct cpu_regs *regs,
+                  uint64_t old, uint64_t movs_source, bool code64)
 {
     unsigned int shift = (i->ea & 7) * 8;
     uint64_t mask = width_mask(i->size);
@@ -266,26 +258,12 @@ static __attribute__((noinline)) bool compute(struct ptwrite *out, const struct 
 
     if (!insn_is_store(i) || !i->mem || (i->ea & 7) + i->size > 8)
         return false;
-    note_registers(out, regs);
+    note_registers(out, i, regs);
     s.src = source(i, regs, movs_source) & mask;
     out->single_step = apply(&s) && emul_step_over(regs, i->length, code64);
     out->write = s.write;
     out->new_pte = (old & ~(mask << shift)) | (s.new & mask) << shift;
     if (!s.write)
         out->new_pte = old;
-    return true;
-}
-
-bool emul_ptwrite(struct ptwrite *out, const struct insn *i, struct cpu_regs *regs,
-                  uint64_t old, uint64_t movs_source, bool code64)
-{
-    out->before.rip = regs->rip;
-    out->before.rflags = regs->rflags;
-    out->reg_nr = i->reg;
-    out->before.reg = cpu_reg_get(regs, i->reg);
-    out->brief = likely((i->op == INSN_MOV || i->op == INSN_XCHG) && i->src == INSN_SRC_REG && i->size == 8 && !(i->ea & 7));
-    if (!out->brief)
-        return compute(out, i, regs, old, movs_source, code64);
-    whole(out, i, regs, old, code64);
     return true;
 }
