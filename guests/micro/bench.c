@@ -5,6 +5,8 @@
 
 extern const struct bench benches_start[], benches_end[];
 
+#define SAMPLES 24
+
 static uint64_t empty;      /* what a measurement of nothing costs */
 
 void bench_print(const char *family, const char *row, uint64_t cost, uint64_t per)
@@ -24,12 +26,27 @@ void bench_need(const char *what, long rc)
         print("bench failed: %s: %ld\n", what, rc);
 }
 
+unsigned int bench_samples(const char *family, const char *row)
+{
+    const char *only = option("row"), *samples = option("samples");
+    size_t n = strlen(family);
+    unsigned int count = 0;
+
+    if (!only || !samples)
+        return SAMPLES;
+    if (strncmp(only, family, n) || only[n] != '.' || strncmp(only + n + 1, row, strlen(row)) || only[n + 1 + strlen(row)] != ' ')
+        return 1;
+    for (; *samples >= '0' && *samples <= '9'; samples++)
+        count = count * 10 + (unsigned int)(*samples - '0');
+    return count;
+}
+
 static void measure_nothing(void)
 {
     unsigned int i;
 
     empty = ~0UL;
-    for (i = 0; i < BENCH_SAMPLES; i++) {
+    for (i = 0; i < SAMPLES; i++) {
         uint64_t began = rdtsc(), took = rdtsc() - began;
 
         if (took < empty)

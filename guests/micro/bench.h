@@ -28,12 +28,13 @@ struct bench {
         = { FAMILY, bench_##fn };                                                            \
     static void bench_##fn(void)
 
-#define BENCH_SAMPLES 24
+/* How many samples of the row: 24; with row=FAMILY.ROW samples=N on the command line N of that, and one of each other. */
+unsigned int bench_samples(const char *family, const char *row);
 
 #define MEASURE_AFTER(row, per, first, ...)                          \
     do {                                                             \
         uint64_t least_ = ~0UL;                                      \
-        for (unsigned int i_ = 0; i_ < BENCH_SAMPLES; i_++) {        \
+        for (unsigned int i_ = bench_samples(FAMILY, row); i_; i_--) { \
             uint64_t began_, took_;                                  \
             first;                                                   \
             BENCH_SAY(BENCH_SAMPLE_BEGINS);                          \

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Where a macro row of bench.py spends its instructions in the hypervisor, by function; see tests/bench/profile.c.
+"""Where a row of bench.py spends its instructions in the hypervisor, by function; see tests/bench/profile.c.
 
 Two runs, one with more samples of the row than the other: what the difference counts is the row's alone.
 """
@@ -38,15 +38,17 @@ def code(known):
 
 def count(row, samples, known):
     """{block: instructions} of one run."""
+    family, name = row.split(".")
     out = bench_runs.OUT / "profile.txt"
     out.unlink(missing_ok=True)
-    machine = [*bench_runs.macro_machine("Krypton", more=f"row={row} samples={samples}"),
-               "-plugin", f"{bench_runs.plugin('profile')},out={out},{code(known)}"]
+    boot = (bench_runs.macro_machine("Krypton", family, more=f"row={name} samples={samples}") if family in bench_runs.MACRO else
+            bench_runs.micro_machine("Krypton", f"{family} row={row} samples={samples} end", *bench_runs.ICOUNT))
+    machine = [*boot, "-plugin", f"{bench_runs.plugin('profile')},out={out},{code(known)}"]
     boot = micro.watch(machine, limit=bench_runs.LIMIT)
     if not boot.says("^bench end"):
         sys.exit(f"profile: the program did not finish:\n{boot.tail()}")
-    if not boot.says(rf"^bench macro\.{row} "):
-        sys.exit(f"profile: no row {row}: see guests/macro")
+    if not boot.says(rf"^bench \w+\.{name} "):
+        sys.exit(f"profile: no row {row}: see guests/macro and guests/micro")
     counts = collections.Counter()
     for line in out.read_text().split("\n")[:-1]:
         address, instructions = line.split()
@@ -56,7 +58,7 @@ def count(row, samples, known):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("row", help="of bench.py, without macro.")
+    parser.add_argument("row", help="of bench.py")
     parser.add_argument("--samples", type=int, default=200, help="how many the row is the mean of (%(default)s)")
     parser.add_argument("--top", type=int, default=40, help="functions to print (%(default)s)")
     options = parser.parse_args()
@@ -67,7 +69,7 @@ def main():
     for address, instructions in many.items():
         by_function[function_at(known, address)] += instructions
     whole = sum(by_function.values())
-    print(f"{whole / options.samples:>10.0f}  in the hypervisor for each macro.{options.row}")
+    print(f"{whole / options.samples:>10.0f}  in the hypervisor for each {options.row}")
     for name, instructions in by_function.most_common(options.top):
         print(f"{instructions / options.samples:>10.1f} {instructions / whole:>6.1%}  {name}")
 
