@@ -6,6 +6,7 @@
 #include "core/budget.h"
 #include "core/debug.h"
 #include "core/frame.h"
+#include "core/idle.h"
 #include "core/log.h"
 #include "core/pcpu.h"
 #include "core/sched.h"
@@ -36,15 +37,21 @@ static void reschedule(struct pcpu *c)
     }
 }
 
-/* Sleeps until there is work. A kick that comes after the look at `work` ends machine_idle(). */
+/*
+ * Sleeps until there is work. Interrupts are off from the look at `work` on, so the kick of who gives work after it is pending and
+ * ends machine_idle().
+ */
 static void idle(struct pcpu *c)
 {
-    uint64_t began = now_ns();
+    uint64_t began = now_ns(), ns;
+    struct idle_state s = idle_choose(began);
 
     if (atomic_load(&c->work))
         return;
-    machine_idle();
-    atomic_store_explicit(&c->idle_ns, c->idle_ns + now_ns() - began, memory_order_relaxed); /* nobody else does */
+    machine_idle(&s);
+    ns = now_ns() - began;
+    idle_left(ns);
+    atomic_store_explicit(&c->idle_ns, c->idle_ns + ns, memory_order_relaxed); /* nobody else does */
 }
 
 /* Readies v to be entered; false if something else has to be done first. */

@@ -25,6 +25,7 @@
     X(PAUSE,   "how often one domain is paused")        \
     X(RUNQ,    "one CPU's run queue")                   \
     X(TIMER,   "one CPU's timers")                      \
+    X(IDLE,    "one CPU's idle states")                 \
     X(IRQ,     "one interrupt line")                    \
     X(DEVICE,  "a device's index and data registers")   \
     X(DIRTY,   "what a domain wrote, and its shadow tables") \

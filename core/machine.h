@@ -12,6 +12,8 @@ struct vcpu;
 struct pcpu;
 struct e820entry;
 struct cpu_policies;
+struct idle_means;
+struct idle_state;
 
 /* ---- CPUs ---- */
 
@@ -133,8 +135,13 @@ void machine_root_changed(mfn_t root);
 void machine_load_gdt(struct vcpu *v);
 void machine_load_ldt(struct vcpu *v);
 
-/* Waits in low power until an interrupt or a kick; takes pending interrupts. */
-void machine_idle(void);
+/*
+ * Waits in this state until an interrupt or a kick; takes pending interrupts. One that comes in after interrupts went off, however
+ * long before the call, ends it at once. idle_cannot() has nothing against s.
+ */
+void machine_idle(const struct idle_state *s);
+/* Fixed at boot. */
+const struct idle_means *machine_idle_means(void);
 
 /* ---- Time ---- */
 

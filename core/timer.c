@@ -207,6 +207,11 @@ void timer_set_here(struct timer *t, uint64_t at_ns)
     insert_unlock(q, c->id, t, at_ns);
 }
 
+uint64_t timers_armed(void)
+{
+    return this_pcpu()->timers->armed;
+}
+
 unsigned timers_count(unsigned cpu, uint64_t *first)
 {
     struct timer_queue *q = pcpus[cpu]->timers;

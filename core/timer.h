@@ -42,6 +42,9 @@ void timer_move(struct timer *t, unsigned cpu); /* keeps its time */
 /* How many are set on that CPU, and when the first is due (ns). */
 unsigned timers_count(unsigned cpu, uint64_t *first);
 
+/* When this CPU's timer goes off at the latest (ns); ~0: it is off. */
+uint64_t timers_armed(void);
+
 /* Exit path (WORK_TIMER): runs what is due, arms the machine's timer for the next. */
 void timers_run(void);
 

@@ -3,6 +3,7 @@
 #include "host/inside.h"
 
 #include "core/cpumask.h"
+#include "core/idle.h"
 #include "core/log.h"
 #include "core/sched.h"
 #include "core/time.h"
@@ -105,13 +106,16 @@ void machine_nmi(unsigned cpu) { host_nmis[cpu]++; }
 
 void (*host_idle)(void);
 
-void machine_idle(void)
+void machine_idle(const struct idle_state *s)
 {
     if (host_idle)
         host_idle();
     else
         sched_yield();
 }
+
+struct idle_means host_idle_means = { .mwait = true, .substates = 0x1120, .timer = true, .clock = true };
+const struct idle_means *machine_idle_means(void) { return &host_idle_means; }
 
 void machine_flush_caches(void) { }
 const struct cpu_policies *machine_cpu_policies(void) { return &policies; }

@@ -36,6 +36,8 @@ extern void (*host_point)(void);
 extern void (*host_relax)(void);
 /* Called when a CPU has nothing to do, instead of letting other threads go first. */
 extern void (*host_idle)(void);
+/* What its CPUs can do then: MWAIT has two sub-states of C1 and one of C2 and C3 each. */
+extern struct idle_means host_idle_means;
 /* Called when interrupts are let in while something long goes on. */
 extern void (*host_interrupt)(void);
 

@@ -106,6 +106,16 @@ static inline void wbinvd(void) { __asm__ volatile ("wbinvd" : : : "memory"); }
 /* Sleeps until an interrupt, without a gap between letting it in and sleeping; interrupts are off again after it. */
 static inline void sti_hlt_cli(void) { __asm__ volatile ("sti; hlt; cli" : : : "memory"); }
 
+/*
+ * Waits by MWAIT, with interrupts off, until one comes in: it stays pending (ECX bit 0). One that is pending already ends it at
+ * once; so does a write to the line at `line`, or nothing at all.
+ */
+static inline void monitor_mwait(const void *line, uint32_t hint)
+{
+    __asm__ volatile ("monitor" : : "a"(line), "c"(0), "d"(0) : "memory");
+    __asm__ volatile ("mwait" : : "a"(hint), "c"(1) : "memory");
+}
+
 /* Lets in all interrupts that are pending: none comes right behind sti. */
 static inline void sti_cli(void) { __asm__ volatile ("sti; nop; cli" : : : "memory"); }
 

@@ -59,12 +59,6 @@ static void fill_gdt(uint64_t *gdt, struct x86_pcpu *c, uint64_t window)
     #undef AT
 }
 
-/* A kick between the caller's last look and the halt is a pending interrupt, which ends the halt at once. */
-void machine_idle(void)
-{
-    sti_hlt_cli();
-}
-
 void machine_interrupts(void)
 {
     sti_cli();

@@ -85,7 +85,7 @@ void machine_interrupts(void) { }
 void debug_cpu_answer(void) { }
 void tbuf_tell(void) { }
 
-void machine_idle(void)
+void machine_idle(const struct idle_state *s)
 {
     unsigned cpu = this_pcpu()->id;
 
