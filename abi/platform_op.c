@@ -2,6 +2,7 @@
 /* HYPERVISOR_platform_op: what dom0 asks of the machine itself: clock, firmware, sleep, CPUs. */
 #include "abi/efi_call.h"
 #include "abi/hypercall.h"
+#include "abi/processor_info.h"
 #include "core/cpumask.h"
 #include "core/firmware.h"
 #include "core/guest.h"
@@ -11,7 +12,6 @@
 #include "lib/string.h"
 #include "x86/model/cpuid.h"
 
-#include <stdatomic.h>
 #include <xen/platform.h>
 
 /* ---- The wall clock ---- */
@@ -177,17 +177,6 @@ static long platform_cpu_offline(struct hypercall *hc, void *arg)
     uint32_t cpu = ((const struct xen_platform_op *)arg)->u.cpu_ol.cpuid;
 
     return refuse(hc->v, cpu >= pcpu_count ? -EINVAL : -EOPNOTSUPP, "CPU %u of %u off", cpu, pcpu_count);
-}
-
-/* dom0's kernel says for each CPU which states its firmware knows; it tells of each refusal, we of the first. */
-static long platform_pminfo(struct hypercall *hc, void *arg)
-{
-    static _Atomic bool told;
-
-    if (!atomic_exchange(&told, true))
-        hv_log(LOG_WARN, "dom0's tables of power and performance states are not used: an idle CPU halts, and the firmware chooses "
-               "how fast CPUs run");
-    return -ENOSYS;
 }
 
 static long platform_core_parking(struct hypercall *hc, void *arg)

@@ -23,6 +23,7 @@
 #include "core/domain.h"
 #include "core/frame.h"
 #include "core/heartbeat.h"
+#include "core/idle.h"
 #include "core/log.h"
 #include "core/mce.h"
 #include "core/pcpu.h"
@@ -38,6 +39,7 @@
 #include "x86/clock.h"
 #include "x86/cpu_policy.h"
 #include "x86/efi.h"
+#include "x86/idle.h"
 #include "x86/irq.h"
 #include "x86/mm.h"
 #include "x86/panic.h"
@@ -312,6 +314,8 @@ static void second_stage(void)
     start_cpu_parts(0);
     irq_init(&acpi);
     cpu_policy_init();
+    idle_means_init();
+    idle_init(options.cpuidle, options.max_cstate, options.max_substate);
     power_init(&acpi, &options);
     smp_init(&acpi, &firmware_map, options.maxcpus);
     hv_log(LOG_INFO, "%u CPU%s", pcpu_count, pcpu_count == 1 ? "" : "s");

@@ -100,6 +100,8 @@ static void set_defaults(struct boot_options *o)
     o->switch_char = 'a';
     o->numa = true;
     o->x2apic = true;
+    o->cpuidle = true;
+    o->max_cstate = o->max_substate = UINT32_MAX;
     o->watchdog_timeout = 5;
     o->mce = true;
     o->loglvl = (struct option_levels){ OPTION_LOG_WARNING, OPTION_LOG_WARNING };

@@ -68,6 +68,8 @@ struct boot_options {
     unsigned int maxcpus;       /* 0: all */
     bool numa;                  /* the firmware's nodes are used; default true */
     enum clock_source clock;    /* to measure the TSC by, before others */
+    bool cpuidle;               /* dom0's idle states are used; default true */
+    unsigned int max_cstate, max_substate; /* no deeper than this; UINT_MAX: no limit */
     bool x2apic;                /* where the CPU has it; default true */
     enum option_choice smep, smap, xpti_dom0, xpti_domu;
 };

@@ -422,6 +422,19 @@ int option_clocksource(const char *value, void *field, struct boot_options *o)
     return -EINVAL;
 }
 
+/* <type>[,<sub-state>]; without the second there is no limit to that. */
+int option_cstate(const char *value, void *field, struct boot_options *o)
+{
+    unsigned int type, substate = UINT32_MAX;
+
+    (void)field;
+    if (number(&value, &type) || (*value == ',' && (value++, number(&value, &substate))) || *value)
+        return -EINVAL;
+    o->max_cstate = type;
+    o->max_substate = substate;
+    return 0;
+}
+
 /* default, a truth value for both, or a list of dom0=<truth> and domu=<truth> */
 int option_xpti(const char *value, void *field, struct boot_options *o)
 {

@@ -30,6 +30,7 @@ int option_numa(const char *value, void *field, struct boot_options *o);
 int option_nosmp(const char *value, void *field, struct boot_options *o);
 int option_reboot(const char *value, void *field, struct boot_options *o);
 int option_clocksource(const char *value, void *field, struct boot_options *o); /* enum clock_source */
+int option_cstate(const char *value, void *field, struct boot_options *o);
 int option_xpti(const char *value, void *field, struct boot_options *o);
 
 #endif

@@ -14,6 +14,7 @@
  *   r  grant reference        h  grant handle         m  flags of a mapping     x  reference or frame
  *   O  order of an extent     Q  offset in a page     u  flags of a flush       s  size of an XSAVE area
  *   l  how written pages are logged, y  0 or 1      I, J, L  interface versions
+ *   S  address of idle states, which are filled in  B  what is asked of power
  */
 #ifndef TESTS_FUZZ_GRAMMAR_H
 #define TESTS_FUZZ_GRAMMAR_H
@@ -149,12 +150,14 @@ static const struct row tool_rows[] = {
     SYS(XEN_SYSCTL_get_cpu_levelling_caps, "") SYS(XEN_SYSCTL_get_cpu_featureset, "n4w4q8")
     SYS(XEN_SYSCTL_get_cpu_policy, "n4z4w4w4q8q8") SYS(XEN_SYSCTL_livepatch_op, "n4z4n4z4w8q8q8")
     SYS(XEN_SYSCTL_debug_keys, "p8n4") SYS(XEN_SYSCTL_cpu_hotplug, "n4n4") SYS(XEN_SYSCTL_psr_alloc, "")
+    SYS(XEN_SYSCTL_get_pmstat, "B4n4n4w4w8q8q8n4n4q8q8") SYS(XEN_SYSCTL_pm_op, "B4n4n4")
 
 #define PLATFORM(cmd, layout) { __HYPERVISOR_platform_op, cmd, "@", "C4L4" layout },
     PLATFORM(XENPF_settime32, "n4n4T8") PLATFORM(XENPF_settime64, "n8n4z4T8") PLATFORM(XENPF_firmware_info, "n4n4")
     PLATFORM(XENPF_efi_runtime_call, "n4n4z8@8n8@8")
     PLATFORM(XENPF_enter_acpi_sleep, "w2w2n4n4") PLATFORM(XENPF_get_cpuinfo, "n4") PLATFORM(XENPF_get_cpu_version, "n4")
     PLATFORM(XENPF_get_symbol, "n4z4n8q8") PLATFORM(XENPF_core_parking, "n4n4") PLATFORM(XENPF_cpu_online, "n4")
+    PLATFORM(XENPF_set_processor_pminfo, "n4n4n4w4S8") PLATFORM(XENPF_set_processor_pminfo, "n4n4q8")
 
     { __HYPERVISOR_mmu_update, 0, "@#zg", "E8t8" },
     { __HYPERVISOR_mmuext_op, MMUEXT_PIN_L4_TABLE, "@#zg", "C4z4G8z8" },
@@ -293,6 +296,30 @@ static const uint64_t log_ops[] = {
     XEN_DOMCTL_SHADOW_OP_ENABLE,
 };
 
+static const uint64_t power_ops[] = {
+    PMSTAT_get_max_cx, PMSTAT_get_cxstat, PMSTAT_reset_cxstat, PMSTAT_get_max_px, GET_CPUFREQ_PARA,
+    XEN_SYSCTL_pm_op_get_max_cstate, XEN_SYSCTL_pm_op_set_max_cstate, XEN_SYSCTL_pm_op_set_sched_opt_smt,
+};
+
+/* Eight states, of which dom0's are good ones if their registers are. */
+static uint64_t idle_states(struct vcpu *v)
+{
+    static const uint8_t spaces[] = { 0x7f, 1, 0x7f, 0 };
+    uint64_t at = va_of(ARRAY);
+
+    for (unsigned i = 0; i < 8; i++, at += sizeof(struct xen_processor_cx)) {
+        uint8_t k = byte();
+
+        put(v, at, spaces[k & 3] | (uint64_t)(k & 1 ? 8 : 1) << 32, 8);
+        put(v, at + 8, k & 4 ? 2 : 0, 8);
+        put(v, at + 16, k & 1 ? 0x400 + (k >> 3) : k & 0x30, 8);
+        put(v, at + 24, (k >> 6) | (uint64_t)i << 32, 8);
+        put(v, at + 32, 0, 8);
+        put(v, at + 40, 0, 8);
+    }
+    return va_of(ARRAY);
+}
+
 static uint64_t value(char letter, const struct row *r, struct guest *self, struct vcpu *v)
 {
     struct guest *guest = &guests[byte() & 1];
@@ -307,6 +334,8 @@ static uint64_t value(char letter, const struct row *r, struct guest *self, stru
     case 'L': return XENPF_INTERFACE_VERSION;
     case 'l': return log_ops[k % ARRAY_SIZE(log_ops)];
     case 'y': return k & 1;
+    case 'S': return idle_states(v);
+    case 'B': return power_ops[k % ARRAY_SIZE(power_ops)];
     case 's': return k & 1 ? 592 : word(self);
     case 'n': return small();
     case 'w': return word(self);
