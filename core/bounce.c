@@ -193,6 +193,9 @@ void bounce_iret(struct vcpu *v)
     r->ss = f.ss & 0xfffc ? (uint16_t)(f.ss | 3) : FLAT_KERNEL_SS;
     r->rax = f.rax;
     if (f.flags & VGCF_in_syscall) {
+        if (r->cs != FLAT_RING3_CS32)
+            r->cs = FLAT_RING3_CS64;
+        r->ss = FLAT_RING3_SS64;
         r->r11 = r->rflags;
         r->rcx = r->rip;
     } else {

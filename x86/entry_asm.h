@@ -56,10 +56,24 @@
         SAVE_OTHERS
 .endm
 
-.macro RESTORE_WORKING
+/* Without rcx: it stays. */
+.macro POP_BUT_RCX
+        pop     %r8
+        pop     %rax
+        add     $8, %rsp
+        pop     %rdx
+        pop     %rsi
+        pop     %rdi
+.endm
+
+.macro POP_WORKING
         .irp r, r8, rax, rcx, rdx, rsi, rdi
         pop     %\r
         .endr
+.endm
+
+.macro RESTORE_WORKING
+        POP_WORKING
         add     $8, %rsp
 .endm
 
@@ -72,6 +86,17 @@
 .macro RESTORE_REGS
         RESTORE_OTHERS
         RESTORE_WORKING
+.endm
+
+/*
+ * Back by SYSRET: rcx = rip, r11 = the flags, rsp = the frame, from the error word on; to the flat 64-bit selectors.
+ *
+ * A rip that is not canonical would fault here, in the hypervisor on the guest's stack: so it was looked at. NMI, #MC and #DB
+ * have stacks of their own. Only what came in by SYSCALL, #PF or #UD goes back so: SYSRET does not end an NMI, iret does.
+ */
+.macro SYSRET
+        mov     REGS_rsp - REGS_error_code(%rsp), %rsp
+        sysretq
 .endm
 
 /* rdi: the frame of the guest that we come from, on the main stack. Off its exit root, if it has one. */

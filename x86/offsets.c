@@ -19,6 +19,7 @@ static inline __attribute__((always_inline)) void short_cpu(void)
 {
     OFFSET(REGS_r8, struct cpu_regs, r8);
     OFFSET(REGS_r10, struct cpu_regs, r10);
+    OFFSET(REGS_r11, struct cpu_regs, r11);
     OFFSET(REGS_rax, struct cpu_regs, rax);
     OFFSET(REGS_rcx, struct cpu_regs, rcx);
     OFFSET(REGS_rdx, struct cpu_regs, rdx);
@@ -140,6 +141,7 @@ static inline __attribute__((always_inline)) void short_constants(void)
     DEFINE(KERNEL_SS, FLAT_KERNEL_SS);
     DEFINE(X86_FLAGS_IF, X86_EFLAGS_IF);
     DEFINE(X86_FLAGS_IF_BIT, 9);
+    DEFINE(X86_FLAGS_TF, X86_EFLAGS_TF);
     DEFINE(X86_FLAGS_MBS, X86_EFLAGS_MBS);
     DEFINE(X86_FLAGS_IOPL, X86_EFLAGS_IOPL);
     DEFINE(FLAGS_NOT_INHERITED, FLAGS_NOT_INHERITED);

@@ -176,15 +176,29 @@
         SMAP_SITE 0
 .endm
 
-/* To the handler, as enter_kernel() and enter_guest() have it; with events masked, where `mask` is given: if `flag` is set there. */
-.macro GO_TO handler, mask, flag
+/*
+ * To the handler, as enter_kernel() and enter_guest() have it; with events masked, where `mask` is given: if `flag` is set there.
+ * Handlers expect nothing in rcx and r11, which are in the frame that was put on the stack. CAN_BOUNCE has looked at the
+ * address, and nobody else writes it while the vCPU is on its CPU.
+ */
+.macro GO_TO way, handler, mask, flag
         .ifnb \mask
         testb   $\flag, \mask(%rsi)
         jz      1f
         .endif
         mov     VCPU_info(%rsi), %rax
         movb    $1, INFO_mask(%rax)
-1:      mov     \handler(%rsi), %rax
+1:
+        .ifc \way, sysret
+        mov     SLOT(REGS_rflags), %r11d
+        and     $~FLAGS_NOT_INHERITED, %r11d
+        or      $(X86_FLAGS_IF | X86_FLAGS_MBS), %r11d
+        mov     %r8, SLOT(REGS_rsp)
+        mov     \handler(%rsi), %rcx
+        POP_BUT_RCX
+        SYSRET
+        .else
+        mov     \handler(%rsi), %rax
         mov     %rax, SLOT(REGS_rip)
         movq    $KERNEL_CS, SLOT(REGS_cs)
         andl    $~FLAGS_NOT_INHERITED, SLOT(REGS_rflags)
@@ -192,6 +206,7 @@
         mov     %r8, SLOT(REGS_rsp)
         movq    $KERNEL_SS, SLOT(REGS_ss)
         jmp     short_leave
+        .endif
 .endm
 
 /* ---- System calls and hypercalls ---- */
@@ -218,7 +233,7 @@ syscall_entry:                          /* from syscall_stubs: rsp = the frame, 
         RECORD  RECORD_SYSCALL
         mov     %rax, RECORD_word(%rcx)
         incl    PCPU_perf + 4 * PERF_SYSCALLS(%rdi)
-        GO_TO   VCPU_syscall_va, VCPU_syscall_mask, 1
+        GO_TO   sysret, VCPU_syscall_va, VCPU_syscall_mask, 1
 
 syscall_undo:                           /* what it says about the kernel's stack is C's to say */
         SAVE_OTHERS
@@ -226,6 +241,19 @@ syscall_undo:                           /* what it says about the kernel's stack
         mov     %rsp, %rdi
         call    syscall_from_guest
         jmp     return_to_guest
+
+/*
+ * The frame takes effect: NMIs are open, and events as the guest's flags in ecx have them, which is stored before the look at what is
+ * pending: who sends looks the other way round. Leaves r8 = the vCPU's info.
+ */
+.macro UNMASK
+        movb    $0, VCPU_nmi_masked(%rsi)
+        mov     VCPU_info(%rsi), %r8
+        not     %ecx
+        shr     $X86_FLAGS_IF_BIT, %ecx
+        and     $1, %ecx
+        xchg    %cl, INFO_mask(%r8)
+.endm
 
 /* The guest's words, each read once. The frame may be filled at once: the long way would fill it again. */
 hypercall_iret:
@@ -242,23 +270,18 @@ hypercall_iret:
         movl    $HYPERCALL_IRET, RECORD_word(%rcx)
         incl    PCPU_perf + 4 * (PERF_HYPERCALLS + HYPERCALL_IRET)(%rdi)
         SMAP_SITE 1
+        GUEST   iret_undo, testl $IRET_IN_SYSCALL, IRET_flags(%r8)
+        jnz     iret_in_syscall
         GUEST   iret_undo, mov IRET_rax(%r8), %rax
         GUEST   iret_undo, mov IRET_r11(%r8), %r11
         GUEST   iret_undo, mov IRET_rcx(%r8), %rdx
-        GUEST   iret_undo, mov IRET_flags(%r8), %rcx
         mov     %rax, SLOT(REGS_rax)
         mov     %rdx, SLOT(REGS_rcx)
         GUEST   iret_undo, mov IRET_rip(%r8), %rax
         GUEST   iret_undo, mov IRET_rflags(%r8), %edx
         mov     %rax, SLOT(REGS_rip)
-        test    $IRET_IN_SYSCALL, %ecx
         mov     %edx, %ecx
-        jz      1f
-        mov     %rax, SLOT(REGS_rcx)
-        mov     %edx, %r11d
-        and     $~FLAGS_NEVER, %r11d
-        or      $(X86_FLAGS_IF | X86_FLAGS_MBS), %r11d
-1:      and     $~FLAGS_NEVER, %edx
+        and     $~FLAGS_NEVER, %edx
         or      $(X86_FLAGS_IF | X86_FLAGS_MBS), %edx
         mov     %rdx, SLOT(REGS_rflags)
         GUEST   iret_undo, movzwl IRET_ss(%r8), %edx
@@ -278,21 +301,53 @@ hypercall_iret:
         je      iret_undo
 1:      mov     %rax, SLOT(REGS_cs)
         mov     %r8, SLOT(REGS_rsp)
-        movb    $0, VCPU_nmi_masked(%rsi)
-        mov     VCPU_info(%rsi), %r8
-        not     %ecx
-        shr     $X86_FLAGS_IF_BIT, %ecx
-        and     $1, %ecx
-        xchg    %cl, INFO_mask(%r8)             /* before the look at what is pending: who sends looks the other way round */
+        UNMASK
         cmp     %eax, %edx
         jne     1f                              /* to the kernel itself */
         SET_MODE VCPU_root_user, 0
-        mov     VCPU_info(%rsi), %r8
 1:      cmpb    $0, INFO_pending(%r8)
         je      short_leave
         cmpb    $0, INFO_mask(%r8)
         jne     short_leave
-        jmp     event
+        jmp     event_sysret
+
+/* To a program, whose selectors in the frame do not count: FLAT_RING3_CS64, or the one of Linux for such code. By SYSRET. */
+iret_in_syscall:
+        GUEST   iret_undo, movzwl IRET_cs(%r8), %eax
+        and     $0x1fff, %eax
+        cmp     $0x33, %eax
+        jne     iret_undo
+        GUEST   iret_undo, mov IRET_rip(%r8), %rax
+        GUEST   iret_undo, mov IRET_rflags(%r8), %r11d
+        mov     %rax, %rcx
+        shr     $47, %rcx                       /* a program's, and so canonical */
+        jnz     iret_undo
+        test    $(FLAGS_NEVER | FLAGS_STEPPED), %r11d
+        jnz     iret_undo
+        cmpq    $-1, VCPU_root_user(%rsi)
+        je      iret_undo
+        GUEST   iret_undo, mov IRET_rax(%r8), %rcx
+        GUEST   iret_undo, mov IRET_rsp(%r8), %rdx
+        SMAP_SITE 0
+        mov     %rcx, SLOT(REGS_rax)
+        mov     %rdx, SLOT(REGS_rsp)
+        mov     %rax, SLOT(REGS_rcx)
+        mov     %r11d, %ecx
+        or      $(X86_FLAGS_IF | X86_FLAGS_MBS), %r11d
+        UNMASK
+        SET_MODE VCPU_root_user, 0
+        cmpb    $0, INFO_pending(%r8)
+        jne     1f
+2:      POP_WORKING
+        SYSRET
+1:      cmpb    $0, INFO_mask(%r8)
+        jne     2b
+        mov     SLOT(REGS_rcx), %rax
+        mov     %rax, SLOT(REGS_rip)
+        movq    $KERNEL_CS, SLOT(REGS_cs)
+        mov     %r11, SLOT(REGS_rflags)
+        movq    $KERNEL_SS, SLOT(REGS_ss)
+        jmp     event_sysret
 
 iret_undo:
         movq    $HYPERCALL_IRET, SLOT(REGS_rax)
@@ -327,7 +382,7 @@ iret_undo:
         mov     %rax, RECORD_word(%rcx)
         movq    $X86_UD, RECORD_word + 8(%rcx)
         incl    PCPU_perf + 4 * (PERF_EXCEPTIONS + X86_UD)(%rdi)
-        GO_TO   VCPU_trap_ud, VCPU_trap_ud_flags, TRAP_MASKS_EVENTS
+        GO_TO   sysret, VCPU_trap_ud, VCPU_trap_ud_flags, TRAP_MASKS_EVENTS
 ud_undo_\user:
         LONG_WAY \user
 .endm
@@ -412,7 +467,7 @@ forced_emulation:
         mov     %rdx, INFO_cr2(%rax)
         incl    PCPU_perf + 4 * PERF_PAGE_FAULTS(%rdi)
         incl    PCPU_perf + 4 * (PERF_EXCEPTIONS + X86_PF)(%rdi)
-        GO_TO   VCPU_trap_pf, VCPU_trap_pf_flags, TRAP_MASKS_EVENTS
+        GO_TO   sysret, VCPU_trap_pf, VCPU_trap_pf_flags, TRAP_MASKS_EVENTS
 pf_undo_\user:
         mov     SLOT(FRAME_scratch), %rax
         mov     %rax, %cr2
@@ -501,46 +556,68 @@ hypercall:
 
 /* ---- Out, from C ---- */
 
-/* rsp = the whole frame, rdi and rsi as ever. What leave_to_guest() does, if there is nothing to do but an event, at most. */
-out:
-        NO_WORK leave_long
-        cmpq    $0, FRAME_exit_root(%rsp)
-        jne     leave_long
-#ifndef NDEBUG
-        cmpl    $0, PCPU_locks_held(%rdi)       /* C complains of it */
-        jne     leave_long
-#endif
-        movq    $BUDGET_UNITS, PCPU_budget(%rdi)        /* own_faults, too: budget_begin() */
-        andl    $~FLAGS_NEVER, REGS_rflags(%rsp)
-        orl     $(X86_FLAGS_IF | X86_FLAGS_MBS), REGS_rflags(%rsp)
-        orl     $3, REGS_cs(%rsp)
-        orl     $3, REGS_ss(%rsp)
-        mov     VCPU_info(%rsi), %rax
-        cmpb    $0, INFO_pending(%rax)
-        jne     1f
-2:      RESTORE_REGS
-        jmp     guest_iret
-1:      cmpb    $0, INFO_mask(%rax)
-        jne     2b
-        RESTORE_OTHERS
-
-/* An event for the kernel: bounce_pending(). */
-.macro EVENT user
+/* An event for the kernel: bounce_pending(). rsp = the frame, from r8 on. */
+.macro EVENT way, user
         CAN_BOUNCE VCPU_event_va, 7, \user, event_others
         TO_KERNEL \user
         PUT_FRAME 0, \user, event_undo_\user
         RECORD  RECORD_UPCALL
         mov     %rax, RECORD_word(%rcx)
         incl    PCPU_perf + 4 * PERF_UPCALLS(%rdi)
-        GO_TO   VCPU_event_va
+        GO_TO   \way, VCPU_event_va
 .endm
 
-event:
+/*
+ * rsp = the whole frame, rdi and rsi as ever. What leave_to_guest() does, if there is nothing to do but an event, at most.
+ * sysret: the frame is that of a hypercall of the guest's kernel, and but for rax as syscall_entry made it.
+ */
+.macro OUT way
+        NO_WORK leave_long
+        .ifc    \way, iret
+        cmpq    $0, FRAME_exit_root(%rsp)
+        jne     leave_long
+        .endif
+#ifndef NDEBUG
+        cmpl    $0, PCPU_locks_held(%rdi)       /* C complains of it */
+        jne     leave_long
+#endif
+        movq    $BUDGET_UNITS, PCPU_budget(%rdi)        /* own_faults, too: budget_begin() */
+        mov     VCPU_info(%rsi), %rax
+        cmpb    $0, INFO_pending(%rax)
+        jne     1f
+2:
+        .ifc    \way, sysret
+        movabs  $GUEST_UPPER, %rax
+        cmp     %rax, REGS_rcx(%rsp)            /* rip, which SYSCALL left there */
+        jb      out_by_iret
+        testl   $(FLAGS_NEVER | X86_FLAGS_TF), REGS_r11(%rsp)   /* TF would trap before the guest's next instruction, not behind it */
+        jnz     out_by_iret
+        orl     $(X86_FLAGS_IF | X86_FLAGS_MBS), REGS_r11(%rsp)
+        RESTORE_OTHERS
+        POP_WORKING
+        SYSRET
+        .else
+out_by_iret:
+        andl    $~FLAGS_NEVER, REGS_rflags(%rsp)
+        orl     $(X86_FLAGS_IF | X86_FLAGS_MBS), REGS_rflags(%rsp)
+        orl     $3, REGS_cs(%rsp)
+        orl     $3, REGS_ss(%rsp)
+        RESTORE_REGS
+        jmp     guest_iret
+        .endif
+1:      cmpb    $0, INFO_mask(%rax)
+        jne     2b
+        RESTORE_OTHERS
+event_\way:
         cmpb    $0, VCPU_kernel_mode(%rsi)
-        jne     event_in_kernel
-        EVENT   1
-event_in_kernel:
-        EVENT   0
+        jne     event_in_kernel_\way
+        EVENT   \way, 1
+event_in_kernel_\way:
+        EVENT   \way, 0
+.endm
+
+        OUT     sysret
+out:    OUT     iret
 
 event_undo_1:
         SAVE_OTHERS

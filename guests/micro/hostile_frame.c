@@ -124,3 +124,27 @@ TEST(by_sysret)
         verdict("by_sysret", frames[i].name, TRAP(r.vector), FAULT);
     }
 }
+
+/* A hypercall in the last two bytes of the lower half comes back to where nothing can be: to the guest's kernel, that is a fault. */
+TEST(behind_the_end)
+{
+    uint64_t va = 0x00007ffffffff000;
+    uint8_t *page = page_alloc();
+    struct regs r = frame(0, true);
+
+    page[4094] = 0x0f;          /* syscall */
+    page[4095] = 0x05;
+    EXPECT_EQ(map(va, mfn_of(page) << 12 | PTE_FLAGS | PTE_U), 0);
+    r.rip = va + 4094;
+    r.rax = __HYPERVISOR_xen_version;
+    trap_hook = leave;
+    trap_forget();
+    run_frame(&r);
+    trap_hook = NULL;
+    events_off();
+    EXPECT_EQ(trap_seen.regs.rip, va + 4096);
+    verdict("behind_the_end", "hypercall", try_result(), FAULT);
+    EXPECT_EQ(update_va((void *)va, 0, UVMF_INVLPG), 0);
+    page[4094] = page[4095] = 0;
+    page_free(page);
+}

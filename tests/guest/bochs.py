@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The micro guest on Bochs, a processor that faults where QEMU's does not: non-canonical addresses in SYSRET, IRET and
-WRMSR, reserved bits, privilege checks of segments.
+WRMSR, reserved bits, privilege checks of segments. Once with an exit root, which this processor needs, and once without: then
+most goes by the short ways.
 
     bochs.py [CPUS [GUEST-OPTIONS]] default: one, and the families that enter and leave the hypervisor in odd ways
 
@@ -101,22 +102,28 @@ def boot(args, cpus=1, limit=LIMIT, options=""):
         return micro.Boot(text.split("\n"))
 
 
+def passes(args, cpus, option):
+    result = boot(args, cpus, options=option)
+    (micro.TOP / "build/logs").mkdir(parents=True, exist_ok=True)
+    (micro.TOP / f"build/logs/bochs-{option}.log").write_text("\n".join(result.lines))
+    bad = [name for name, (_, passed) in result.cases.items() if not passed]
+    for name, expressions in result.failed.items():
+        print(name, *expressions)
+    print(f"Bochs ({CPU}, {cpus} CPUs, {option}): {len(result.passed)} tests passed, {len(result.failed)} failed; "
+          f"{len(result.cases) - len(bad)} hostile cases passed, {len(bad)} failed")
+    if not result.finished:
+        print("did not end:\n" + result.tail())
+    return result.finished and not bad and not result.failed
+
+
 def main():
     if not shutil.which("bochs"):
         sys.exit("bochs: apt-get install bochs bochs-term bochsbios vgabios")
     micro.build()
     cpus = int(sys.argv[1]) if len(sys.argv) > 1 else 1
-    result = boot(" ".join(sys.argv[2:]) or f"only={FAMILIES}", cpus)
-    (micro.TOP / "build/logs").mkdir(parents=True, exist_ok=True)
-    (micro.TOP / "build/logs/bochs.log").write_text("\n".join(result.lines))
-    bad = [name for name, (_, passed) in result.cases.items() if not passed]
-    for name, expressions in result.failed.items():
-        print(name, *expressions)
-    print(f"Bochs ({CPU}, {cpus} CPUs): {len(result.passed)} tests passed, {len(result.failed)} failed; "
-          f"{len(result.cases) - len(bad)} hostile cases passed, {len(bad)} failed")
-    if not result.finished:
-        print("did not end:\n" + result.tail())
-    return bool(bad or result.failed or not result.finished)
+    args = " ".join(sys.argv[2:]) or f"only={FAMILIES}"
+    passed = [passes(args, cpus, option) for option in ("xpti=true", "xpti=false")]
+    return not all(passed)
 
 
 if __name__ == "__main__":

@@ -395,6 +395,21 @@ static void iret_gives_no_privilege(void **state)
     assert_int_equal(a.v->regs->cs & 3, 3);
 }
 
+/* It asks for SYSRET, which takes no selectors. */
+static void iret_in_a_system_call_discards_selectors(void **state)
+{
+    uint64_t frame[9] = { [1] = 11, [2] = 22, [3] = VGCF_in_syscall, [4] = 0x1000, [5] = 0x30, [6] = 0x202, [8] = 0x2b };
+
+    memcpy(args, frame, sizeof(frame));
+    a.v->regs->rsp = VA(ARGS);
+    a.v->regs->rax = __HYPERVISOR_iret;
+    hypercall_entry(a.v);
+    assert_int_equal(a.v->regs->cs, FLAT_RING3_CS64);
+    assert_int_equal(a.v->regs->ss, FLAT_RING3_SS64);
+    assert_int_equal(a.v->regs->rcx, 0x1000);
+    assert_int_equal(a.v->regs->r11, a.v->regs->rflags);
+}
+
 static void a_handler_is_where_a_guest_can_be(void **state)
 {
     a.v->traps[6] = (struct trap_entry){ .va = 1ull << 47, .cs = FLAT_KERNEL_CS };
@@ -605,6 +620,7 @@ int main(void)
         GUEST_TEST(privileges_come_before_arguments),
         GUEST_TEST(sub_operations_have_privileges_of_their_own),
         GUEST_TEST(iret_gives_no_privilege),
+        GUEST_TEST(iret_in_a_system_call_discards_selectors),
         GUEST_TEST(a_handler_is_where_a_guest_can_be),
         GUEST_TEST(xsave_areas_are_in_standard_format),
         GUEST_TEST(features),
