@@ -228,7 +228,32 @@ def test_xen_mfndump(dom0, guest):
 
 def test_xenpm(dom0):
     assert [row.split()[0] for row in dom0.out("xenpm get-cpu-topology").split("\n")[1:]] == ["CPU0", "CPU1"]
-    assert "failed to get cpufreq parameter" in dom0.run("xenpm get-cpufreq-para 2>&1", check=False).output
+    assert "Xen cpufreq is not enabled" in dom0.run("xenpm get-cpufreq-para 2>&1", check=False).output
+
+
+def idle_states(dom0):
+    """`xenpm get-cpuidle-states` as {cpu: [(times, ms) of C0, C1 and so on]}."""
+    cpus = re.split(r"^cpu id +: ", dom0.out("xenpm get-cpuidle-states"), flags=re.M)[1:]
+    pattern = r"^C\d+ +: transition \[ *(\d+)\]\n +residency +\[ *(\d+) ms\]"
+    return {int(cpu.split()[0]): [(int(times), int(ms)) for times, ms in re.findall(pattern, cpu, re.M)] for cpu in cpus}
+
+
+def test_idle_states(dom0):
+    """The emulated firmware has no tables of states, so CPUs halt: C1."""
+    assert "All C-states allowed" in dom0.out("xenpm get-cpuidle-states")
+    before = idle_states(dom0)
+    dom0.run("sleep 1")
+    after = idle_states(dom0)
+    assert sorted(after) == [0, 1] and all(len(states) == 2 for states in after.values())
+    for cpu, states in after.items():
+        assert states[1][0] > before[cpu][1][0] and states[1][1] > before[cpu][1][1]
+    dom0.run("xenpm set-max-cstate 0")
+    assert "All C-states allowed" not in dom0.out("xenpm get-cpuidle-states")
+    before = idle_states(dom0)
+    dom0.run("sleep 1")
+    assert [states[1] for states in idle_states(dom0).values()] == [states[1] for states in before.values()]
+    dom0.run("xenpm set-max-cstate unlimited")
+    assert "All C-states allowed" in dom0.out("xenpm get-cpuidle-states")
 
 
 def test_mcelog(dom0):
