@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * XENPF_efi_runtime_call: dom0 calls EFI's services for variables, through us, as it has neither their address nor the
+ * XENPF_efi_runtime_call: dom0 calls EFI's services for time and variables, through us, as it has neither their address nor the
  * rights they need. The services get copies in our memory, never the guest's pointers (UEFI 2.9, 8.2).
  */
 #include "abi/efi_call.h"
@@ -17,6 +17,8 @@
 #define DATA_MAX (128u << 10)    /* bytes of a variable */
 
 #define arg_of(p) ((uint64_t)(uintptr_t)(p))
+
+/* ---- Variables ---- */
 
 /* A name that ends inside NAME_MAX. */
 static int read_name(guest_ptr_t from, uint16_t *name)
@@ -94,6 +96,77 @@ static long query_variables(struct xenpf_efi_runtime_call *c)
     return 0;
 }
 
+/* ---- Time ---- */
+
+/* The ABI's structure is EFI's (UEFI 2.9, 8.3), but that its bytes of padding have no names. */
+_Static_assert(sizeof(struct xenpf_efi_time) == 16 && offsetof(struct xenpf_efi_time, ns) == 8 &&
+               offsetof(struct xenpf_efi_time, daylight) == 14, "services take it as it is");
+
+struct time_capabilities { uint32_t resolution, accuracy; uint8_t sets_to_zero; };
+
+static long get_time(struct xenpf_efi_runtime_call *c)
+{
+    struct xenpf_efi_time time = { 0 };
+    struct time_capabilities can = { 0 };
+
+    if (c->misc)
+        return -EINVAL;
+    c->status = machine_efi_call(EFI_GET_TIME, (uint64_t[5]){ arg_of(&time), arg_of(&can) });
+    c->misc = can.sets_to_zero ? XEN_EFI_GET_TIME_SET_CLEARS_NS : 0;
+    c->u.get_time.time = time;
+    c->u.get_time.resolution = can.resolution;
+    c->u.get_time.accuracy = can.accuracy;
+    return 0;
+}
+
+static long set_time(struct xenpf_efi_runtime_call *c)
+{
+    struct xenpf_efi_time time = c->u.set_time;
+
+    if (c->misc)
+        return -EINVAL;
+    c->status = machine_efi_call(EFI_SET_TIME, (uint64_t[5]){ arg_of(&time) });
+    return 0;
+}
+
+static long get_wakeup(struct xenpf_efi_runtime_call *c)
+{
+    struct xenpf_efi_time time = { 0 };
+    uint8_t enabled = 0, pending = 0;
+
+    if (c->misc)
+        return -EINVAL;
+    c->status = machine_efi_call(EFI_GET_WAKEUP, (uint64_t[5]){ arg_of(&enabled), arg_of(&pending), arg_of(&time) });
+    c->misc = (enabled ? XEN_EFI_GET_WAKEUP_TIME_ENABLED : 0) | (pending ? XEN_EFI_GET_WAKEUP_TIME_PENDING : 0);
+    c->u.get_wakeup_time = time;
+    return 0;
+}
+
+/* Enables it, at this time or at the one that it has; or disables it. */
+static long set_wakeup(struct xenpf_efi_runtime_call *c)
+{
+    struct xenpf_efi_time time = c->u.set_wakeup_time;
+    bool enable = c->misc & XEN_EFI_SET_WAKEUP_TIME_ENABLE, same = c->misc & XEN_EFI_SET_WAKEUP_TIME_ENABLE_ONLY;
+
+    if (c->misc & ~(XEN_EFI_SET_WAKEUP_TIME_ENABLE | XEN_EFI_SET_WAKEUP_TIME_ENABLE_ONLY))
+        return -EINVAL;
+    c->status = machine_efi_call(EFI_SET_WAKEUP, (uint64_t[5]){ enable, same ? 0 : arg_of(&time) });
+    return 0;
+}
+
+static long next_count(struct xenpf_efi_runtime_call *c)
+{
+    uint32_t count = 0;
+
+    if (c->misc)
+        return -EINVAL;
+    c->status = machine_efi_call(EFI_NEXT_COUNT, (uint64_t[5]){ arg_of(&count) });
+    c->misc = count;
+    return 0;
+}
+
+/* ---- Which of them ---- */
+
 /* The service of one variable, with room for its data in our memory. */
 static long with_data(struct xenpf_efi_runtime_call *c, uint16_t *name)
 {
@@ -124,6 +197,11 @@ long efi_call(struct hypercall *hc, struct xenpf_efi_runtime_call *c)
     if (!machine_has_efi())
         return -ENOSYS;
     switch (c->function) {
+    case XEN_EFI_get_time:               return get_time(c);
+    case XEN_EFI_set_time:               return set_time(c);
+    case XEN_EFI_get_wakeup_time:        return get_wakeup(c);
+    case XEN_EFI_set_wakeup_time:        return set_wakeup(c);
+    case XEN_EFI_get_next_high_monotonic_count: return next_count(c);
     case XEN_EFI_get_variable:
     case XEN_EFI_set_variable:           return with_name(c, with_data);
     case XEN_EFI_get_next_variable_name: return with_name(c, next_variable);

@@ -176,9 +176,14 @@ bool machine_msr_write(uint32_t msr, uint64_t value);
 
 /* By their place in EFI's table of them (UEFI 2.9, 4.5). */
 enum efi_service {
+    EFI_GET_TIME        = 24,
+    EFI_SET_TIME        = 32,
+    EFI_GET_WAKEUP      = 40,
+    EFI_SET_WAKEUP      = 48,
     EFI_GET_VARIABLE    = 72,
     EFI_NEXT_VARIABLE   = 80,
     EFI_SET_VARIABLE    = 88,
+    EFI_NEXT_COUNT      = 96,
     EFI_QUERY_VARIABLES = 128,
 };
 

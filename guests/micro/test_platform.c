@@ -109,6 +109,49 @@ TEST(firmware)
     obs("efi_runtime", platform(XENPF_efi_runtime_call));
 }
 
+/* On machines whose firmware has a clock to ask: it can be set to what it says, and an alarm be switched on and off. */
+TEST(efi_time)
+{
+    struct xenpf_efi_runtime_call *c = &op.u.efi_runtime_call;
+    struct xenpf_efi_time t;
+
+    if (!is_dom0())
+        return;
+    fresh();
+    c->function = XEN_EFI_get_time;
+    if (platform(XENPF_efi_runtime_call) || c->status)
+        return;
+    t = c->u.get_time.time;
+    EXPECT(t.year >= 2020 && t.month >= 1 && t.month <= 12 && t.day >= 1 && t.day <= 31 && t.hour < 24 && t.min < 60);
+    fresh();
+    c->function = XEN_EFI_set_time;
+    c->u.set_time = t;
+    EXPECT_EQ(platform(XENPF_efi_runtime_call), 0);
+    EXPECT_EQ(c->status, 0);
+    t.hour = 23, t.min = t.sec = 59; /* EDK II's alarm is of the same day */
+    fresh();
+    c->function = XEN_EFI_set_wakeup_time;
+    c->misc = XEN_EFI_SET_WAKEUP_TIME_ENABLE;
+    c->u.set_wakeup_time = t;
+    EXPECT_EQ(platform(XENPF_efi_runtime_call), 0);
+    obs("set_alarm", (long)c->status);
+    fresh();
+    c->function = XEN_EFI_get_wakeup_time;
+    EXPECT_EQ(platform(XENPF_efi_runtime_call), 0);
+    obs("alarm", c->misc);
+    fresh();
+    c->function = XEN_EFI_set_wakeup_time;
+    EXPECT_EQ(platform(XENPF_efi_runtime_call), 0);
+    fresh();
+    c->function = XEN_EFI_get_wakeup_time;
+    EXPECT_EQ(platform(XENPF_efi_runtime_call), 0);
+    obs("no_alarm", c->misc);
+    fresh();
+    c->function = XEN_EFI_get_next_high_monotonic_count;
+    EXPECT_EQ(platform(XENPF_efi_runtime_call), 0);
+    obs("count_status", (long)c->status);
+}
+
 TEST(resources)
 {
     static xenpf_resource_entry_t e[2];

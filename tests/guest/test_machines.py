@@ -15,7 +15,7 @@ import micro
 GRUB = """serial --unit=0 --speed=115200
 terminal_output serial
 set timeout=0
-acpi {acpi}
+{acpi}
 multiboot2 /boot/hypervisor placeholder {options}
 module2 /boot/micro placeholder {args}
 boot
@@ -37,17 +37,17 @@ def madt(*cpus):
     return table("APIC", body)
 
 
-def boot_grub(tmp_path, *left_out, instead=b"", args="only=version", options="", cpus=1, machine="pc"):
-    """Boots from a CD; GRUB leaves tables of these names out, and puts one in."""
+def boot_grub(tmp_path, *left_out, instead=b"", args="only=version", options="", cpus=1, machine="pc", more=()):
+    """Boots from a CD; GRUB leaves tables of these names out, and puts one in. more: of QEMU's options."""
     boot = tmp_path / "cd/boot"
     (boot / "grub").mkdir(parents=True)
     shutil.copy(micro.HYPERVISOR, boot / "hypervisor")
     shutil.copy(micro.GUEST, boot / "micro")
     (boot / "table").write_bytes(instead)
-    acpi = f"--exclude={','.join(left_out)} {'/boot/table' if instead else ''}"
+    acpi = f"acpi --exclude={','.join(left_out)} {'/boot/table' if instead else ''}" if left_out else ""
     (boot / "grub/grub.cfg").write_text(GRUB.format(acpi=acpi, options=f"{micro.COMMAND_LINE} dom0_max_vcpus=2 {options}", args=args))
     subprocess.run(["grub-mkrescue", "-o", tmp_path / "cd.iso", tmp_path / "cd"], check=True, capture_output=True)
-    return micro.watch(micro.qemu("-M", machine, "-cdrom", str(tmp_path / "cd.iso"), "-boot", "d", cpus=cpus))
+    return micro.watch(micro.qemu("-M", machine, "-cdrom", str(tmp_path / "cd.iso"), "-boot", "d", *more, cpus=cpus))
 
 
 def passed(boot):
@@ -107,3 +107,13 @@ def test_clock_that_there_is_not(asked, instead, machine):
     assert boot.says(r"\(XEN\) clocksource=: there is no such clock that counts"), boot.tail()
     assert megahertz(boot, instead) > 0
     assert passed(boot), boot.tail()
+
+
+def test_clock_of_the_firmware(tmp_path):
+    """dom0 reads and sets the firmware's clock, and an alarm, which it finds as it left it."""
+    micro.build()
+    boot = boot_grub(tmp_path, args="only=platform", machine="q35", more=micro.efi())
+    assert passed(boot), boot.tail()
+    observed = dict(boot.observed)
+    assert observed["platform.firmware.efi_runtime"] == "0", boot.tail()
+    assert [observed[f"platform.efi_time.{name}"] for name in ("set_alarm", "alarm", "no_alarm")] == ["0", "1", "0"], boot.tail(40)

@@ -80,10 +80,50 @@ static uint64_t next(const uint64_t arg[5])
     return 0;
 }
 
+/* EFI_TIME as UEFI 2.9, 8.3 has it. */
+struct efi_time { uint16_t year; uint8_t month, day, hour, minute, second, pad1; uint32_t ns; int16_t zone; uint8_t daylight, pad2; };
+
+static const struct efi_time some_time = { 2031, 2, 3, 4, 5, 6, 0, 7, -90, 1, 0 };
+static struct efi_time clock_time, wakeup;
+static uint64_t alarm_set; /* of EFI_SET_WAKEUP: whether to enable it, and 2 if there was no time */
+static uint8_t alarm_on, alarm_rang;
+
+static uint64_t get_clock(const uint64_t arg[5])
+{
+    uint8_t *can = (uint8_t *)arg[1];
+
+    *(struct efi_time *)arg[0] = some_time;
+    memcpy(can, &(uint32_t){ 1 }, 4);
+    memcpy(can + 4, &(uint32_t){ 50000000 }, 4);
+    can[8] = 1;
+    return 0;
+}
+
+static uint64_t get_alarm(const uint64_t arg[5])
+{
+    *(uint8_t *)arg[0] = alarm_on;
+    *(uint8_t *)arg[1] = alarm_rang;
+    *(struct efi_time *)arg[2] = some_time;
+    return 0;
+}
+
+static uint64_t set_alarm(const uint64_t arg[5])
+{
+    alarm_set = arg[0] | (arg[1] ? 0 : 2);
+    if (arg[1])
+        wakeup = *(struct efi_time *)arg[1];
+    return 0;
+}
+
 static uint64_t firmware(enum efi_service service, const uint64_t arg[5])
 {
     called++;
     switch (service) {
+    case EFI_GET_TIME:      return get_clock(arg);
+    case EFI_SET_TIME:      clock_time = *(struct efi_time *)arg[0]; return ERROR(2);
+    case EFI_GET_WAKEUP:    return get_alarm(arg);
+    case EFI_SET_WAKEUP:    return set_alarm(arg);
+    case EFI_NEXT_COUNT:    *(uint32_t *)arg[0] = 77; return 0;
     case EFI_GET_VARIABLE:  return get(arg);
     case EFI_SET_VARIABLE:  return set(arg);
     case EFI_NEXT_VARIABLE: return next(arg);
@@ -308,6 +348,59 @@ static void room_is_asked_for(void **state)
     assert_int_equal(efi(XEN_EFI_query_variable_info), -EINVAL);
 }
 
+static void the_clock_is_read_and_set(void **state)
+{
+    (void)state;
+    assert_int_equal(efi(XEN_EFI_get_time), 0);
+    assert_true(RC.status == 0);
+    assert_int_equal(RC.misc, XEN_EFI_GET_TIME_SET_CLEARS_NS);
+    assert_memory_equal(&RC.u.get_time.time, &some_time, 16);
+    assert_int_equal(RC.u.get_time.time.year, 2031);
+    assert_int_equal(RC.u.get_time.time.sec, 6);
+    assert_int_equal(RC.u.get_time.time.ns, 7);
+    assert_int_equal(RC.u.get_time.time.tz, -90);
+    assert_int_equal(RC.u.get_time.time.daylight, 1);
+    assert_int_equal(RC.u.get_time.resolution, 1);
+    assert_int_equal(RC.u.get_time.accuracy, 50000000);
+    RC.misc = 0;
+    RC.u.set_time = (struct xenpf_efi_time){ .year = 2032, .day = 9, .ns = 10, .tz = 2047 };
+    assert_int_equal(efi(XEN_EFI_set_time), 0);
+    assert_true(RC.status == ERROR(2));
+    assert_int_equal(clock_time.year, 2032);
+    assert_int_equal(clock_time.day, 9);
+    assert_int_equal(clock_time.ns, 10);
+    assert_int_equal(clock_time.zone, 2047);
+    called = 0;
+    RC.misc = 1;
+    assert_int_equal(efi(XEN_EFI_get_time), -EINVAL);
+    assert_int_equal(efi(XEN_EFI_set_time), -EINVAL);
+    assert_int_equal(efi(XEN_EFI_get_wakeup_time), -EINVAL);
+    assert_int_equal(efi(XEN_EFI_get_next_high_monotonic_count), -EINVAL);
+    RC.misc = 4;
+    assert_int_equal(efi(XEN_EFI_set_wakeup_time), -EINVAL);
+    assert_int_equal(called, 0);
+}
+
+static void the_machine_can_be_woken(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        alarm_on = i & 1, alarm_rang = i >> 1;
+        RC.misc = 0;
+        assert_int_equal(efi(XEN_EFI_get_wakeup_time), 0);
+        assert_int_equal(RC.misc, i);
+        assert_memory_equal(&RC.u.get_wakeup_time, &some_time, 16);
+        RC.misc = i;
+        RC.u.set_wakeup_time = (struct xenpf_efi_time){ .year = (uint16_t)(2040 + i) };
+        assert_int_equal(efi(XEN_EFI_set_wakeup_time), 0);
+        assert_int_equal(alarm_set, i);
+        assert_int_equal(wakeup.year, 2040 + MIN(i, 1u)); /* with the second bit no time is handed over */
+    }
+    RC.misc = 0;
+    assert_int_equal(efi(XEN_EFI_get_next_high_monotonic_count), 0);
+    assert_int_equal(RC.misc, 77);
+}
+
 static void services_that_there_are_not(void **state)
 {
     (void)state;
@@ -331,6 +424,8 @@ int main(void)
         cmocka_unit_test_setup(variables_are_listed, each),
         cmocka_unit_test_setup(names_end, each),
         cmocka_unit_test_setup(room_is_asked_for, each),
+        cmocka_unit_test_setup(the_clock_is_read_and_set, each),
+        cmocka_unit_test_setup(the_machine_can_be_woken, each),
         cmocka_unit_test_setup(services_that_there_are_not, each),
     };
 
