@@ -26,6 +26,7 @@ struct pcpu {
     unsigned id;
     struct vcpu *current;        /* who runs here; NULL while idle. Changed only by this CPU                 */
     _Atomic uint32_t work;       /* enum pcpu_work                                                           */
+    _Atomic uint32_t listened;   /* somebody wants of what it records; x86/short.S looks at it and `work` in one */
     uint32_t locks_held;         /* one bit a lock class (debug)                                             */
     uint32_t budget;             /* work units left to the entry in progress, see core/budget.h              */
     uint32_t own_faults;         /* on shadow tables, in the entry in progress: core/shadow.h                 */

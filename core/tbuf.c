@@ -277,9 +277,12 @@ static void apply(void)
 {
     for (unsigned cpu = 0; cpu < pcpu_count; cpu++) {
         struct trace_cpu *t = pcpus[cpu]->trace;
+        uint32_t events = enabled && cpumask_has(traced_cpus, cpu) ? traced_events : 0;
 
-        if (t)
-            __atomic_store_n(&t->wanted, enabled && cpumask_has(traced_cpus, cpu) ? traced_events : 0, __ATOMIC_RELEASE);
+        if (!t)
+            continue;
+        __atomic_store_n(&t->wanted, events, __ATOMIC_RELEASE);
+        atomic_store(&pcpus[cpu]->listened, events != 0);
     }
 }
 

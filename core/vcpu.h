@@ -56,6 +56,7 @@ struct vcpu {
 
     /* ---- Scheduling ---- */
     _Atomic uint32_t pause;        /* [a] enum vcpu_pause and the count of holds; changed by core/vcpu_run.c only */
+    _Atomic uint32_t nmi_pending;  /* 0 or 1; set by any CPU. x86/short.S looks at it and at `pause` in one */
     _Atomic int running_on;        /* [a] CPU that holds its state (in registers), or -1 */
     unsigned cpu;                  /* [s] where it runs or last ran */
     struct sched_vcpu *sched;      /* [s] */
@@ -67,7 +68,6 @@ struct vcpu {
     bool kernel_mode;              /* [v] which of its two address spaces and stacks it is in */
     struct trap_entry { uint64_t va; uint16_t cs; uint8_t flags; } traps[256]; /* [v] flags: as trap_info.flags */
     struct callback event_cb, failsafe_cb, syscall_cb, syscall32_cb, sysenter_cb, nmi_cb; /* [v] */
-    _Atomic bool nmi_pending;      /* set by any CPU */
     bool nmi_masked;               /* [v] */
     uint64_t kernel_sp;            /* [v] stack for entries from user mode */
     uint16_t kernel_ss;

@@ -31,6 +31,8 @@ static inline __attribute__((always_inline)) void short_cpu(void)
 
     OFFSET(PCPU_current, struct pcpu, current);
     OFFSET(PCPU_work, struct pcpu, work);
+    OFFSET(PCPU_listened, struct pcpu, listened);
+    _Static_assert(offsetof(struct pcpu, listened) == offsetof(struct pcpu, work) + 4, "x86/short.S looks at both at once");
     OFFSET(PCPU_budget, struct pcpu, budget);
     _Static_assert(offsetof(struct pcpu, own_faults) == offsetof(struct pcpu, budget) + 4, "x86/short.S sets both at once");
     OFFSET(PCPU_locks_held, struct pcpu, locks_held);
@@ -52,7 +54,7 @@ static inline __attribute__((always_inline)) void short_vcpu(void)
     OFFSET(VCPU_who, struct vcpu, who);
     OFFSET(VCPU_pause, struct vcpu, pause);
     OFFSET(VCPU_drain, struct vcpu, drain);
-    OFFSET(VCPU_nmi_pending, struct vcpu, nmi_pending);
+    _Static_assert(offsetof(struct vcpu, nmi_pending) == offsetof(struct vcpu, pause) + 4, "x86/short.S looks at both at once");
     OFFSET(VCPU_nmi_masked, struct vcpu, nmi_masked);
     OFFSET(VCPU_kernel_mode, struct vcpu, kernel_mode);
     OFFSET(VCPU_kernel_sp, struct vcpu, kernel_sp);
@@ -89,7 +91,6 @@ static inline __attribute__((always_inline)) void short_record(void)
 {
     OFFSET(TRACE_record, struct trace_cpu, record);
     OFFSET(TRACE_next, struct trace_cpu, next);
-    OFFSET(TRACE_wanted, struct trace_cpu, wanted);
     DEFINE(TRACE_RECORDS_EACH, TRACE_RECORDS);
     OFFSET(RECORD_event, struct trace_record, event);
     OFFSET(RECORD_word, struct trace_record, word);

@@ -31,30 +31,26 @@
         mov     PCPU_current(%rdi), %rsi
 .endm
 
-/* Nothing else is to be done on this passage: what core_exit_needed() asks, but for events. What comes later kicks us. */
-.macro NO_WORK others
-        movzbl  VCPU_nmi_pending(%rsi), %eax
-        or      PCPU_work(%rdi), %eax
-        or      VCPU_pause(%rsi), %eax
-        or      VCPU_drain(%rsi), %eax
+/*
+ * Nothing else is to be done on this passage: what core_exit_needed() asks, but for events, and nobody listens to the recorder
+ * (which is there, where guests run). What comes later kicks us. Only C puts anything on the drain list.
+ */
+.macro NO_WORK others, drain
+        .ifnb   \drain
+        mov     VCPU_drain(%rsi), %eax
+        or      VCPU_pause(%rsi), %rax          /* and nmi_pending */
+        .else
+        mov     VCPU_pause(%rsi), %rax
+        .endif
+        or      PCPU_work(%rdi), %rax           /* and listened */
         jnz     \others
 .endm
 
-/* Nobody listens to the recorder, which is there. Leaves it in `trace`. */
-.macro NO_LISTENER trace, others
-        mov     PCPU_trace(%rdi), \trace
-        test    \trace, \trace
-        jz      \others
-        cmpl    $0, TRACE_wanted(\trace)
-        jne     \others
-.endm
-
-/* Nor does anyone log the pages that are written. Leaves rdx = the domain. */
-.macro NO_WATCHERS others
+/* Nobody logs the pages that are written. Leaves rdx = the domain. */
+.macro NO_LOG others
         mov     VCPU_domain(%rsi), %rdx
         cmpq    $0, DOMAIN_dirty(%rdx)
         jne     \others
-        NO_LISTENER %rax, \others
 .endm
 
 /* None waits, or the guest has them masked. */
@@ -118,7 +114,7 @@
  * of it in the upper half of the guest's addresses. Its own I/O privilege in the flags is not plain.
  */
 .macro CAN_BOUNCE handler, words, user, others
-        NO_WATCHERS \others
+        NO_LOG  \others
         testl   $VM_ASSIST_IOPL, DOMAIN_vm_assist(%rdx)
         jnz     \others
         mov     \handler(%rsi), %rdx       /* va_canonical(), and not 0 */
@@ -258,7 +254,7 @@ syscall_undo:                           /* what it says about the kernel's stack
 /* The guest's words, each read once. The frame may be filled at once: the long way would fill it again. */
 hypercall_iret:
         NO_WORK syscall_others
-        NO_WATCHERS syscall_others
+        NO_LOG  syscall_others
         mov     SLOT(REGS_rsp), %r8
         movabs  $GUEST_UPPER, %rax
         lea     IRET_BYTES - 1(%r8), %rcx
@@ -415,7 +411,6 @@ forced_emulation:
         jne     trap_others
         NO_WORK trap_others
         NO_EVENT trap_others
-        NO_WATCHERS trap_others
         testl   $FLAGS_STEPPED, SLOT(REGS_rflags)
         jnz     trap_others
         mov     SLOT(REGS_rax), %eax
@@ -513,7 +508,9 @@ hypercall:
         add     %rcx, %r8
         cmpb    $0, ROW_plain(%r8)
         je      hypercall_others
-        NO_LISTENER %rdx, hypercall_others
+        cmpl    $0, PCPU_listened(%rdi)
+        jne     hypercall_others
+        mov     PCPU_trace(%rdi), %rdx
         incl    PCPU_perf + 4 * PERF_HYPERCALLS(%rdi, %rax, 4)
         RECORD_FRAME
         mov     SLOT(REGS_rdi), %rax
@@ -572,7 +569,7 @@ hypercall:
  * sysret: the frame is that of a hypercall of the guest's kernel, and but for rax as syscall_entry made it.
  */
 .macro OUT way
-        NO_WORK leave_long
+        NO_WORK leave_long, drain
         .ifc    \way, iret
         cmpq    $0, FRAME_exit_root(%rsp)
         jne     leave_long

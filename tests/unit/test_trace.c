@@ -192,7 +192,9 @@ static void records_are_copied_while_wanted(void **state)
     trace1(TRC_MEM_PAGE_GRANT_MAP, 5);
     assert_false(next(0, &r));
     tbuf_set_events(TRC_MEM);
+    assert_false(this_pcpu()->listened);
     assert_int_equal(tbuf_enable(true), 0);
+    assert_true(this_pcpu()->listened);
     host_tsc = 0x123456789;
     trace1(TRC_MEM_PAGE_GRANT_MAP, 5);
     trace2(TRC_SCHED_WAKE, 1, 0);
@@ -210,6 +212,7 @@ static void records_are_copied_while_wanted(void **state)
     assert_false(next(0, &r));
     tbuf_set_events(TRC_ALL);
     tbuf_set_cpus(2);
+    assert_false(this_pcpu()->listened);
     trace1(TRC_MEM_PAGE_GRANT_MAP, 5);
     assert_false(next(0, &r));
     tbuf_set_cpus(~0ull);
