@@ -8,7 +8,8 @@
 #include "lib/string.h"
 
 #define HYPERCALL(nr, name, args, needs, run) \
-    [nr] = { name, args, needs, (needs) == PRIV_NONE && (nr) != __HYPERVISOR_iret, TRACE_HYPERCALL(nr, args), run },
+    [nr] = { name, args, needs, (needs) == PRIV_NONE && (nr) != __HYPERVISOR_iret,                                  \
+             TRC_PV_HYPERCALL_V2 | TRACE_HYPERCALL(nr, args), run },
 const struct hypercall_row hypercall_table[HYPERCALL_ROWS] = {
 #include "abi/table.def"
 };
@@ -18,8 +19,11 @@ _Static_assert(HYPERCALL_ROWS <= PERF_HYPERCALL_MAX, "each is counted");
 
 #define SYSCALL_BYTES 2 /* length of the instruction that brought us here */
 
-/* Runs hc, counts, traces; `event` is its kind for the recorder. */
-static inline __attribute__((always_inline)) long run(struct hypercall *hc, uint32_t event)
+#define NO_SUBCALL 0u
+#define SUBCALL    (TRC_PV_HYPERCALL_V2 ^ TRC_PV_HYPERCALL_SUBCALL)
+
+/* Runs hc, counts, traces; `subcall` makes its kind for the recorder of the row's. */
+static inline __attribute__((always_inline)) long run(struct hypercall *hc, uint32_t subcall)
 {
     size_t nr = clamp_index(hc->nr, HYPERCALL_ROWS);
     const struct hypercall_row *r = &hypercall_table[nr];
@@ -33,7 +37,7 @@ static inline __attribute__((always_inline)) long run(struct hypercall *hc, uint
     if (unlikely(!domain_may(hc->d, r->needs)))
         return refuse(hc->v, -EPERM, "%s: not privileged", r->name);
     c->perf[PERF_HYPERCALLS + nr]++;
-    mark = trace_hypercall(t, hc->v, r->head | event, hc->arg);
+    mark = trace_hypercall(t, hc->v, r->head ^ subcall, hc->arg);
     rc = r->run(hc);
     trace_result(t, mark, rc);
     return rc;
@@ -41,7 +45,7 @@ static inline __attribute__((always_inline)) long run(struct hypercall *hc, uint
 
 long hypercall_run(struct hypercall *hc)
 {
-    return run(hc, TRC_PV_HYPERCALL_V2);
+    return run(hc, NO_SUBCALL);
 }
 
 /* In a family whose numbers have no gaps each stands at its own. */
@@ -115,7 +119,7 @@ void hypercall_entry(struct vcpu *v)
     hc.arg[3] = r->r10;
     hc.arg[4] = r->r8;
     hc.in_multicall = hc.no_result = false;
-    rc = run(&hc, TRC_PV_HYPERCALL_V2);
+    rc = run(&hc, NO_SUBCALL);
 
     if (unlikely(hc.no_result))
         return;
@@ -149,7 +153,7 @@ long do_multicall(struct hypercall *hc)
         one.in_multicall = true;
         one.no_result = false;
         perf_count(PERF_MULTICALLED);
-        rc = run(&one, TRC_PV_HYPERCALL_SUBCALL);
+        rc = run(&one, SUBCALL);
         if (one.no_result)
             return -EINVAL;
         if (rc == -ERESTART) {

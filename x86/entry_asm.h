@@ -31,8 +31,6 @@
 
 /* Then the others, whose values are still the guest's. */
 .macro PUSH_OTHERS
-        cld
-        SMAP_SITE 0
         .irp r, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
         push    %\r
         .endr
@@ -44,8 +42,10 @@
         .endr
 .endm
 
-/* All are zeroed behind us. Leaves rdi = the frame. */
+/* All are zeroed behind us, and DF and AC are clear. Leaves rdi = the frame. */
 .macro SAVE_OTHERS
+        cld
+        SMAP_SITE 0
         PUSH_OTHERS
         ZERO    eax, ebx, ecx, edx, esi, ebp, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
         mov     %rsp, %rdi

@@ -103,7 +103,6 @@ static inline __attribute__((always_inline)) void short_record(void)
     DEFINE(RECORD_PAGE_FAULT, TRC_PV_PAGE_FAULT | TRC_64_FLAG | 5 << TRACE_EXTRA_SHIFT);
     DEFINE(RECORD_TRAP, TRC_PV_TRAP | TRC_64_FLAG | 3 << TRACE_EXTRA_SHIFT);
     DEFINE(RECORD_HYPERCALL, TRC_PV_HYPERCALL_V2 | 1 << TRACE_EXTRA_SHIFT);
-    DEFINE(RECORD_HYPERCALL_KIND, TRC_PV_HYPERCALL_V2);
 }
 
 static inline __attribute__((always_inline)) void short_hypercall(void)
@@ -116,6 +115,7 @@ static inline __attribute__((always_inline)) void short_hypercall(void)
     /* It is made by pushing word after word, the last first. */
     _Static_assert(sizeof(struct hypercall) == 72 && offsetof(struct hypercall, v) == 0 && offsetof(struct hypercall, d) == 8 &&
                    offsetof(struct hypercall, nr) == 16 && offsetof(struct hypercall, arg) == 24, "x86/short.S pushes it");
+    DEFINE(HYPERCALL_SIZE, sizeof(struct hypercall));
     DEFINE(ERESTART, ERESTART);
 }
 
@@ -138,6 +138,7 @@ static inline __attribute__((always_inline)) void short_iret(void)
 static inline __attribute__((always_inline)) void short_constants(void)
 {
     DEFINE(GUEST_UPPER, HV_VADDR_END);
+    _Static_assert(!(uint32_t)HV_VADDR_END, "x86/short.S compares upper halves");
     DEFINE(KERNEL_CS, FLAT_KERNEL_CS);
     DEFINE(KERNEL_SS, FLAT_KERNEL_SS);
     DEFINE(X86_FLAGS_IF, X86_EFLAGS_IF);

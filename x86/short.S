@@ -33,15 +33,10 @@
 
 /*
  * Nothing else is to be done on this passage: what core_exit_needed() asks, but for events, and nobody listens to the recorder
- * (which is there, where guests run). What comes later kicks us. Only C puts anything on the drain list.
+ * (which is there, where guests run). What comes later kicks us. The drain list is empty, for only C puts anything there.
  */
-.macro NO_WORK others, drain
-        .ifnb   \drain
-        mov     VCPU_drain(%rsi), %eax
-        or      VCPU_pause(%rsi), %rax          /* and nmi_pending */
-        .else
-        mov     VCPU_pause(%rsi), %rax
-        .endif
+.macro NO_WORK others
+        mov     VCPU_pause(%rsi), %rax          /* and nmi_pending */
         or      PCPU_work(%rdi), %rax           /* and listened */
         jnz     \others
 .endm
@@ -63,13 +58,18 @@
 9:
 .endm
 
-/* Begins a record of the flight recorder, as trace() does, but for event and words: rdx = this CPU's trace, gives rcx = the record. */
-.macro RECORD_FRAME
-        mov     TRACE_next(%rdx), %ecx
-        incl    TRACE_next(%rdx)
+/* The next record of the flight recorder, as trace() takes it: rcx. Changes rax. */
+.macro NEXT_RECORD
+        mov     PCPU_trace(%rdi), %rax
+        mov     TRACE_next(%rax), %ecx
+        incl    TRACE_next(%rax)
         and     $(TRACE_RECORDS_EACH - 1), %ecx
         shl     $6, %ecx
-        add     TRACE_record(%rdx), %rcx
+        add     TRACE_record(%rax), %rcx
+.endm
+
+/* What is in each record. Leaves rax = rip, changes rdx. */
+.macro RECORD_FRAME
         rdtsc
         mov     %eax, (%rcx)
         mov     %edx, 4(%rcx)
@@ -82,7 +82,7 @@
 
 /* With the event; the words are still to be written. */
 .macro RECORD event
-        mov     PCPU_trace(%rdi), %rdx
+        NEXT_RECORD
         RECORD_FRAME
         movl    $\event, RECORD_event(%rcx)
 .endm
@@ -510,31 +510,30 @@ hypercall:
         je      hypercall_others
         cmpl    $0, PCPU_listened(%rdi)
         jne     hypercall_others
-        mov     PCPU_trace(%rdi), %rdx
         incl    PCPU_perf + 4 * PERF_HYPERCALLS(%rdi, %rax, 4)
+        NEXT_RECORD
+        mov     %rdx, RECORD_word + 20(%rcx)
         RECORD_FRAME
         mov     SLOT(REGS_rdi), %rax
         mov     %rax, RECORD_word + 4(%rcx)
         mov     SLOT(REGS_rsi), %rax
         mov     %rax, RECORD_word + 12(%rcx)
-        mov     SLOT(REGS_rdx), %rax
-        mov     %rax, RECORD_word + 20(%rcx)
         mov     ROW_head(%r8), %rax
-        or      $RECORD_HYPERCALL_KIND, %rax
         mov     %rax, RECORD_event(%rcx)        /* and the first word */
-        PUSH_OTHERS
-        ZERO    r9d, r10d, r11d, ebp, r15d
-        mov     %rsp, %rbx                      /* these four stay: the frame, */
+        PUSH_OTHERS                             /* SYSCALL has cleared DF and AC */
+        ZERO    r9d, r10d, r11d, r15d
+        mov     %rdi, %rbx                      /* these stay: the CPU, */
+        mov     %rsi, %rbp                      /* the vCPU, */
         mov     %rcx, %r12                      /* the record, */
         mov     PCPU_trace(%rdi), %r13
         mov     TRACE_next(%r13), %r14d         /* and how many there were with it */
         pushq   $0
-        pushq   REGS_r8(%rbx)
-        pushq   REGS_r10(%rbx)
-        pushq   REGS_rdx(%rbx)
-        pushq   REGS_rsi(%rbx)
-        pushq   REGS_rdi(%rbx)
-        pushq   REGS_rax(%rbx)
+        pushq   REGS_r8 + 8(%rsp)               /* behind what is pushed already */
+        pushq   REGS_r10 + 16(%rsp)
+        pushq   REGS_rdx + 24(%rsp)
+        pushq   REGS_rsi + 32(%rsp)
+        pushq   REGS_rdi + 40(%rsp)
+        pushq   REGS_rax + 48(%rsp)
         pushq   VCPU_domain(%rsi)
         push    %rsi
         mov     %rsp, %rdi
@@ -546,10 +545,8 @@ hypercall:
         mov     %rax, RECORD_result(%r12)
 1:      cmp     $-ERESTART, %rax
         je      restart
-        mov     %rax, REGS_rax(%rbx)
-        mov     %rbx, %rsp
-        mov     FRAME_cpu(%rsp), %rdi
-        mov     PCPU_current(%rdi), %rsi
+        add     $HYPERCALL_SIZE, %rsp
+        mov     %rax, REGS_rax(%rsp)
 
 /* ---- Out, from C ---- */
 
@@ -565,27 +562,29 @@ hypercall:
 .endm
 
 /*
- * rsp = the whole frame, rdi and rsi as ever. What leave_to_guest() does, if there is nothing to do but an event, at most.
+ * rsp = the whole frame. What leave_to_guest() does, if there is nothing to do but an event, at most.
  * sysret: the frame is that of a hypercall of the guest's kernel, and but for rax as syscall_entry made it.
  */
-.macro OUT way
-        NO_WORK leave_long, drain
+.macro OUT way, cpu, vcpu
+        mov     VCPU_drain(\vcpu), %eax
+        or      VCPU_pause(\vcpu), %rax         /* and nmi_pending */
+        or      PCPU_work(\cpu), %rax           /* and listened */
+        jnz     leave_long
         .ifc    \way, iret
         cmpq    $0, FRAME_exit_root(%rsp)
         jne     leave_long
         .endif
 #ifndef NDEBUG
-        cmpl    $0, PCPU_locks_held(%rdi)       /* C complains of it */
+        cmpl    $0, PCPU_locks_held(\cpu)       /* C complains of it */
         jne     leave_long
 #endif
-        movq    $BUDGET_UNITS, PCPU_budget(%rdi)        /* own_faults, too: budget_begin() */
-        mov     VCPU_info(%rsi), %rax
+        movq    $BUDGET_UNITS, PCPU_budget(\cpu)        /* own_faults, too: budget_begin() */
+        mov     VCPU_info(\vcpu), %rax
         cmpb    $0, INFO_pending(%rax)
         jne     1f
 2:
         .ifc    \way, sysret
-        movabs  $GUEST_UPPER, %rax
-        cmp     %rax, REGS_rcx(%rsp)            /* rip, which SYSCALL left there */
+        cmpl    $(GUEST_UPPER >> 32), REGS_rcx + 4(%rsp)        /* rip, which SYSCALL left there */
         jb      out_by_iret
         testl   $(FLAGS_NEVER | X86_FLAGS_TF), REGS_r11(%rsp)   /* TF would trap before the guest's next instruction, not behind it */
         jnz     out_by_iret
@@ -604,6 +603,10 @@ out_by_iret:
         .endif
 1:      cmpb    $0, INFO_mask(%rax)
         jne     2b
+        .ifc    \way, sysret
+        mov     \cpu, %rdi
+        mov     \vcpu, %rsi
+        .endif
         RESTORE_OTHERS
 event_\way:
         cmpb    $0, VCPU_kernel_mode(%rsi)
@@ -613,8 +616,8 @@ event_in_kernel_\way:
         EVENT   \way, 0
 .endm
 
-        OUT     sysret
-out:    OUT     iret
+        OUT     sysret, %rbx, %rbp
+out:    OUT     iret, %rdi, %rsi
 
 event_undo_1:
         SAVE_OTHERS
@@ -639,11 +642,11 @@ short_return:
         jnz     out
         jmp     leave_long
 
-/* The handler goes on when the guest has executed the hypercall again. As hypercall: rsp = struct hypercall, rbx = the frame. */
+/* The handler goes on when the guest has executed the hypercall again. As hypercall: rsp = struct hypercall. */
 restart:
         mov     %rsp, %rdi
         call    hypercall_again
-        mov     %rbx, %rsp
+        add     $HYPERCALL_SIZE, %rsp
         jmp     short_return
 
         .section .note.GNU-stack, "", @progbits
