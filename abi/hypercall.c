@@ -64,19 +64,13 @@ static const struct subop *subop_find(const struct subop *rows, unsigned n, uint
     return NULL;
 }
 
-long subop_run(struct hypercall *hc, const struct subop *rows, unsigned n, uint64_t cmd, guest_ptr_t arg)
+/* Not inline, so that a sub-operation without a structure needs no frame for one. */
+static __attribute__((noinline)) long run_on_structure(struct hypercall *hc, const struct subop *r, guest_ptr_t arg)
 {
     uint64_t local[SUBOP_MAX_SIZE / sizeof(uint64_t)];
-    const struct subop *r = subop_find(rows, n, cmd);
     long rc;
 
-    if (!r)
-        return -ENOSYS;
-    if (!domain_may(hc->d, r->needs))
-        return refuse(hc->v, -EPERM, "%s: not privileged", r->name);
     ASSERT(r->size <= sizeof(local));
-    if (r->copy == ARG_NONE)
-        return r->run(hc, NULL);
     if (r->copy == ARG_OUT)
         memset(local, 0, r->size);
     else if (guest_read(local, arg, r->size))
@@ -87,6 +81,22 @@ long subop_run(struct hypercall *hc, const struct subop *rows, unsigned n, uint6
     if (rc == -ERESTART || r->copy == ARG_IN || (rc < 0 && r->copy != ARG_INOUT_ALWAYS))
         return rc;
     return guest_write(arg, local, r->size) ? -EFAULT : rc;
+}
+
+static __attribute__((noinline)) long not_privileged(struct hypercall *hc, const char *name)
+{
+    return refuse(hc->v, -EPERM, "%s: not privileged", name);
+}
+
+long subop_run(struct hypercall *hc, const struct subop *rows, unsigned n, uint64_t cmd, guest_ptr_t arg)
+{
+    const struct subop *r = subop_find(rows, n, cmd);
+
+    if (!r)
+        return -ENOSYS;
+    if (unlikely(!domain_may(hc->d, r->needs)))
+        return not_privileged(hc, r->name);
+    return r->copy == ARG_NONE ? r->run(hc, NULL) : run_on_structure(hc, r, arg);
 }
 
 /* The guest executes its syscall again, after interrupts and other vCPUs had their turn. */

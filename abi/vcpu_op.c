@@ -198,7 +198,7 @@ static const struct subop rows[] = {
 };
 
 /* What guests do all the time, as its row says, but not by way of it. */
-static long set_singleshot_at(struct hypercall *hc, guest_ptr_t arg)
+static __attribute__((noinline)) long set_singleshot_at(struct hypercall *hc, guest_ptr_t arg)
 {
     struct vcpu_set_singleshot_timer a;
 
