@@ -177,8 +177,8 @@ struct cpu_options cpu_options;
 
 void percpu_load(struct x86_pcpu *c)
 {
-    extern char syscall_stubs[], syscall32_stubs[], sysenter_entry[];
-    uint64_t base = PERCPU_VA + (uint64_t)c->core.id * PERCPU_SIZE;
+    extern char syscall_stubs[], syscall_stubs_xpti[], syscall32_stubs[], sysenter_entry[];
+    uint64_t base = PERCPU_VA + (uint64_t)c->core.id * PERCPU_SIZE, stub = (uint64_t)c->core.id * SYSCALL_STUB_SIZE;
     struct desc_ptr gdtr = { 15 * PAGE_SIZE - 1, base + PERCPU_GDT }, idtr = { sizeof(idt) - 1, (uint64_t)idt };
 
     if (!idt[0].type) {
@@ -199,8 +199,8 @@ void percpu_load(struct x86_pcpu *c)
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | 0x801);
     wrmsr(MSR_PAT, PAT_LAYOUT);
     wrmsr(MSR_STAR, (uint64_t)SEL_RING3_CS32 << 48 | (uint64_t)SEL_RING0_CS << 32);
-    wrmsr(MSR_LSTAR, (uint64_t)(syscall_stubs + c->core.id * (size_t)SYSCALL_STUB_SIZE));
-    wrmsr(MSR_CSTAR, (uint64_t)(syscall32_stubs + c->core.id * (size_t)SYSCALL_STUB_SIZE));
+    wrmsr(MSR_LSTAR, (uint64_t)(xpti_in_use() ? syscall_stubs_xpti : syscall_stubs) + stub);
+    wrmsr(MSR_CSTAR, (uint64_t)syscall32_stubs + stub);
     wrmsr(MSR_SFMASK, X86_EFLAGS_IF | X86_EFLAGS_DF | X86_EFLAGS_TF | X86_EFLAGS_NT | X86_EFLAGS_AC | X86_EFLAGS_RF |
                       X86_EFLAGS_IOPL | X86_EFLAGS_VM | X86_EFLAGS_ARITH);
     wrmsr(MSR_SYSENTER_CS, SEL_RING0_CS);

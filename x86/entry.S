@@ -124,6 +124,7 @@ from_hypervisor:
         .endr
 .endm
         SYSCALL_STUBS syscall_stubs, syscall_entry
+        SYSCALL_STUBS syscall_stubs_xpti, syscall_entry_xpti
         SYSCALL_STUBS syscall32_stubs, syscall32_entry
 
 /* From syscall_entry in x86/short.S. */

@@ -23,12 +23,16 @@
 
 #define SLOT(field) (field - REGS_r8)(%rsp)     /* a field of struct cpu_regs or stack_top */
 
-/* rdi and rsi. Nothing of the hypervisor's but this section and the frame is mapped while there is an exit root. */
-.macro WHO others
-        cmpq    $0, SLOT(FRAME_exit_root)
-        jne     \others
+/* rdi and rsi. */
+.macro WHO
         mov     SLOT(FRAME_cpu), %rdi
         mov     PCPU_current(%rdi), %rsi
+.endm
+
+/* Nothing of the hypervisor's but this section and the frame is mapped while there is an exit root. */
+.macro NO_EXIT_ROOT others
+        cmpq    $0, SLOT(FRAME_exit_root)
+        jne     \others
 .endm
 
 /*
@@ -207,10 +211,8 @@
 
 /* ---- System calls and hypercalls ---- */
 
-/* The syscall instruction: a hypercall from the guest's kernel, a system call from its user mode. */
-        .align  16
-        .globl  syscall_entry
-syscall_entry:                          /* from syscall_stubs: rsp = the frame, from rsp on */
+/* From syscall_stubs: rsp = the frame, from rsp on. */
+.macro SYSCALL_FRAME
         movq    $0xe02b, 8(%rsp)        /* FLAT_RING3_SS64 */
         push    %r11
         push    $0xe033                 /* FLAT_RING3_CS64 */
@@ -218,7 +220,23 @@ syscall_entry:                          /* from syscall_stubs: rsp = the frame, 
         push    $0
         movl    $0x100, 4(%rsp)
         SAVE_WORKING
-        WHO     syscall_others
+.endm
+
+/* On a machine whose domains, or some of them, have exit roots; on others nobody looks. */
+        .align  16
+        .globl  syscall_entry_xpti
+syscall_entry_xpti:
+        cmpq    $0, FRAME_exit_root - REGS_rsp(%rsp)
+        je      syscall_entry
+        SYSCALL_FRAME
+        jmp     syscall_others
+
+/* The syscall instruction: a hypercall from the guest's kernel, a system call from its user mode. */
+        .align  16
+        .globl  syscall_entry
+syscall_entry:
+        SYSCALL_FRAME
+        WHO
         cmpb    $0, VCPU_kernel_mode(%rsi)
         jne     hypercall
         NO_WORK syscall_others
@@ -389,7 +407,8 @@ short_ud:
         testb   $3, REGS_cs - REGS_error_code(%rsp)
         jz      trap_common
         SAVE_WORKING
-        WHO     trap_others
+        NO_EXIT_ROOT trap_others
+        WHO
         mov     SLOT(REGS_rip), %rcx
         cmpb    $0, VCPU_kernel_mode(%rsi)
         jne     ud_kernel
@@ -475,7 +494,8 @@ short_pf:
         testb   $3, REGS_cs - REGS_error_code(%rsp)
         jz      trap_common
         SAVE_WORKING
-        WHO     trap_others
+        NO_EXIT_ROOT trap_others
+        WHO
         mov     SLOT(REGS_error_code), %eax
         test    $PFEC_RESERVED, %al
         jnz     trap_others
