@@ -47,7 +47,7 @@ size_t machine_copy_from_guest(void *to, guest_ptr_t from, size_t n);
 size_t machine_copy_to_guest(guest_ptr_t to, const void *from, size_t n);
 #else
 /*
- * copy_user() and, for 4 and 8 bytes, copy_user4() and copy_user8() of x86/entry.S: bytes not copied. They change so few registers
+ * copy_user() and, for 4, 8 and 16 bytes, copy_user4(), _8() and _16() of x86/entry.S: bytes not copied. They change so few registers
  * that a call of them is worth saying so to the compiler.
  */
 #define COPY_USER(function, left, to, from, n) \
@@ -61,6 +61,8 @@ static inline size_t copy_lean(void *to, const void *from, size_t n)
         COPY_USER("copy_user4", left, to, from, n);
     else if (__builtin_constant_p(n) && n == 8)
         COPY_USER("copy_user8", left, to, from, n);
+    else if (__builtin_constant_p(n) && n == 16)
+        COPY_USER("copy_user16", left, to, from, n);
     else
         COPY_USER("copy_user", left, to, from, n);
     return left;
