@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HYPERVISOR_grant_table_op: arrays of operations, each copied in once, done, and written back with its
- * status.
+ * HYPERVISOR_grant_table_op: arrays of operations, some copied in at once, done, and written back with their
+ * statuses.
  *
  * The call's own result is 0 or an errno of the whole (bad pointer, bad count); what became of an element is
- * its status. A long array is done in pieces: pointer and count in the arguments move on with each element.
+ * its status. A long array is done in pieces: pointer and count in the arguments move on with what is done.
  */
 #include "abi/hypercall.h"
 #include "core/budget.h"
@@ -14,81 +14,100 @@
 
 /* ---- Arrays ---- */
 
-/* One element: sets its status. 0, -ERESTART (not done), or the error with which the whole call ends. */
-typedef int (*element_fn)(struct hypercall *hc, void *element, void *context);
+#define AT_ONCE     32u   /* elements copied in together, at most */
+#define CHUNK_BYTES 1024u
 
 /*
- * Runs `one` on each element of `size` bytes; `write` also writes it back. Elements done are taken off the
- * arguments.
+ * Does the first of n elements, sets their statuses and takes what they cost off the budget; gives how many, which is n unless
+ * the budget ended. *rc: 0, -ERESTART (the next one is not done), or the error with which the whole call ends, in place of it.
  */
-static long each_element(struct hypercall *hc, size_t size, bool write, element_fn one, void *context)
-{
-    uint64_t element[64 / sizeof(uint64_t)];
-    uint32_t left = (uint32_t)hc->arg[2];
-    int rc;
+typedef unsigned (*elements_fn)(struct hypercall *hc, void *elements, unsigned n, void *context, int *rc);
 
-    for (bool first = true; left; first = false) {
-        if (!first && budget_spent())
-            return -ERESTART;
-        budget_take(1);
-        if (guest_read(element, gptr(hc->arg[1]), size))
-            return -EFAULT;
-        rc = one(hc, element, context);
-        if (rc)
-            return rc;
-        if (write && guest_write(gptr(hc->arg[1]), element, size))
-            return -EFAULT;
-        hc->arg[1] += size;
-        hc->arg[2] = --left;
-    }
-    return 0;
+struct kind {
+    size_t size;    /* of an element                       */
+    unsigned units; /* of the budget that one mostly takes */
+    bool write;     /* they are written back               */
+    elements_fn some;
+};
+
+/* Copies in n elements, or the first one alone if not all are there; gives how many. */
+static inline unsigned read_some(struct hypercall *hc, const struct kind *kind, void *elements, unsigned n)
+{
+    if (likely(!guest_read(elements, gptr(hc->arg[1]), n * kind->size)))
+        return n;
+    return n > 1 && !guest_read(elements, gptr(hc->arg[1]), kind->size) ? 1 : 0;
 }
 
-#define EACH(hc, type, write, one, context)                                                                  \
+static inline long each_element(struct hypercall *, const struct kind *, void *) __attribute__((always_inline));
+
+/* Does all elements, as many at once as the budget is for. Elements done are taken off the arguments. */
+static inline long each_element(struct hypercall *hc, const struct kind *kind, void *context)
+{
+    uint64_t elements[CHUNK_BYTES / sizeof(uint64_t)];
+    const unsigned most = MIN(AT_ONCE, (unsigned)(CHUNK_BYTES / kind->size));
+    uint32_t left = (uint32_t)hc->arg[2];
+    int rc = 0;
+
+    for (bool first = true; left && !rc; first = false) {
+        unsigned n = MIN(MIN(left, most), budget_left() / kind->units + 1);
+
+        if (!first && budget_spent())
+            return -ERESTART;
+        n = read_some(hc, kind, elements, n);
+        if (!n)
+            return -EFAULT;
+        n = kind->some(hc, elements, n, context, &rc);
+        if (kind->write && guest_write(gptr(hc->arg[1]), elements, n * kind->size))
+            return -EFAULT;
+        hc->arg[1] += n * kind->size;
+        hc->arg[2] = left -= n;
+    }
+    return rc;
+}
+
+#define EACH(hc, type, write, units, some, context)                                                          \
     ({                                                                                                       \
-        _Static_assert(sizeof(type) <= 64, "fits each_element()");                                           \
-        each_element(hc, sizeof(type), write, one, context);                                                 \
+        const struct kind kind_ = { sizeof(type), (units), (write), (some) };                         \
+        _Static_assert(sizeof(type) <= CHUNK_BYTES, "fits each_element()");                                  \
+        each_element(hc, &kind_, context);                                                                   \
     })
 
-static int map_one(struct hypercall *hc, void *element, void *context)
+#define MAP_UNITS 9u
+
+static unsigned map_ops(struct hypercall *hc, void *elements, unsigned n, void *context, int *rc)
 {
-    budget_take(8);
-    return grant_map(hc->v, element, context);
+    n = grant_map(hc->v, elements, n, context, rc);
+    budget_take(n * MAP_UNITS);
+    return n;
 }
 
 static long grant_op_map(struct hypercall *hc, void *arg)
 {
     struct domain *granter = NULL;
-    long rc = EACH(hc, struct gnttab_map_grant_ref, true, map_one, &granter);
+    long rc = EACH(hc, struct gnttab_map_grant_ref, true, MAP_UNITS, map_ops, &granter);
 
     if (granter)
         domain_put(granter);
     return rc;
 }
 
-static int unmap_one(struct hypercall *hc, void *element, void *context)
+static unsigned unmap_ops(struct hypercall *hc, void *elements, unsigned n, void *context, int *rc)
 {
-    struct gnttab_unmap_grant_ref *op = element;
-    struct grant_unmaps *batch = context;
+    struct gnttab_unmap_grant_ref *op = elements;
 
-    budget_take(8);
-    op->status = grant_unmap(hc->v, batch, op, 0);
-    if (batch->n == GRANT_UNMAPS)
-        grant_unmaps_finish(hc->d, batch);
-    return 0;
+    grant_unmap(hc->v, context, op, n);
+    budget_take(n * MAP_UNITS);
+    return n;
 }
 
-static int replace_one(struct hypercall *hc, void *element, void *context)
+static unsigned replace_ops(struct hypercall *hc, void *elements, unsigned n, void *context, int *rc)
 {
-    struct gnttab_unmap_and_replace *op = element;
-    struct gnttab_unmap_grant_ref plain = { .host_addr = op->host_addr, .handle = op->handle };
-    struct grant_unmaps *batch = context;
+    struct gnttab_unmap_and_replace *op = elements;
 
-    budget_take(8);
-    op->status = grant_unmap(hc->v, batch, &plain, op->new_addr);
-    if (batch->n == GRANT_UNMAPS)
-        grant_unmaps_finish(hc->d, batch);
-    return 0;
+    for (unsigned i = 0; i < n; i++)
+        grant_unmap_and_replace(hc->v, context, &op[i]);
+    budget_take(n * MAP_UNITS);
+    return n;
 }
 
 static long grant_op_unmap(struct hypercall *hc, void *arg)
@@ -98,7 +117,7 @@ static long grant_op_unmap(struct hypercall *hc, void *arg)
 
     batch.n = 0;
     batch.flush = false;
-    rc = EACH(hc, struct gnttab_unmap_grant_ref, true, unmap_one, &batch);
+    rc = EACH(hc, struct gnttab_unmap_grant_ref, true, MAP_UNITS, unmap_ops, &batch);
 
     grant_unmaps_finish(hc->d, &batch);
     return rc;
@@ -106,58 +125,78 @@ static long grant_op_unmap(struct hypercall *hc, void *arg)
 
 static long grant_op_unmap_and_replace(struct hypercall *hc, void *arg)
 {
-    struct grant_unmaps batch = { 0 };
-    long rc = EACH(hc, struct gnttab_unmap_and_replace, true, replace_one, &batch);
+    struct grant_unmaps batch;
+    long rc;
+
+    batch.n = 0;
+    batch.flush = false;
+    rc = EACH(hc, struct gnttab_unmap_and_replace, true, MAP_UNITS, replace_ops, &batch);
 
     grant_unmaps_finish(hc->d, &batch);
     return rc;
 }
 
-static int copy_one(struct hypercall *hc, void *element, void *context)
-{
-    struct gnttab_copy *op = element;
+#define COPY_UNITS(bytes) (9u + (bytes) / 256u)
 
-    budget_take(8 + op->len / 256);
-    return grant_copy(hc->v, op);
+static unsigned copy_ops(struct hypercall *hc, void *elements, unsigned n, void *context, int *rc)
+{
+    struct gnttab_copy *op = elements;
+    unsigned i;
+
+    for (i = 0; i < n && !(i && budget_spent()); i++) {
+        *rc = grant_copy(hc->v, &op[i]);
+        if (unlikely(*rc))
+            break;
+        budget_take(COPY_UNITS(op[i].len));
+    }
+    return i;
 }
 
 static long grant_op_copy(struct hypercall *hc, void *arg)
 {
-    return EACH(hc, struct gnttab_copy, true, copy_one, NULL);
+    return EACH(hc, struct gnttab_copy, true, COPY_UNITS(PAGE_SIZE), copy_ops, NULL);
 }
 
-static int transfer_one(struct hypercall *hc, void *element, void *context)
+#define TRANSFER_UNITS 33u
+
+static unsigned transfer_ops(struct hypercall *hc, void *elements, unsigned n, void *context, int *rc)
 {
-    budget_take(32);
-    return grant_transfer(hc->v, element);
+    struct gnttab_transfer *op = elements;
+    unsigned i;
+
+    for (i = 0; i < n && !(i && budget_spent()); i++) {
+        grant_transfer(hc->v, &op[i]);
+        budget_take(TRANSFER_UNITS);
+    }
+    return i;
 }
 
 static long grant_op_transfer(struct hypercall *hc, void *arg)
 {
-    return EACH(hc, struct gnttab_transfer, true, transfer_one, NULL);
+    return EACH(hc, struct gnttab_transfer, true, TRANSFER_UNITS, transfer_ops, NULL);
 }
 
-static int swap_one(struct hypercall *hc, void *element, void *context)
+static unsigned swap_ops(struct hypercall *hc, void *elements, unsigned n, void *context, int *rc)
 {
-    struct gnttab_swap_grant_ref *op = element;
+    struct gnttab_swap_grant_ref *op = elements;
 
-    op->status = grants_swap(hc->d, op->ref_a, op->ref_b);
-    return 0;
+    for (unsigned i = 0; i < n; i++)
+        op[i].status = grants_swap(hc->d, op[i].ref_a, op[i].ref_b);
+    budget_take(n);
+    return n;
 }
 
 static long grant_op_swap(struct hypercall *hc, void *arg)
 {
-    return EACH(hc, struct gnttab_swap_grant_ref, true, swap_one, NULL);
+    return EACH(hc, struct gnttab_swap_grant_ref, true, 1, swap_ops, NULL);
 }
 
 /*
  * All agents of an x86 machine see one coherent memory, so the request is only judged. There is no status to
  * write.
  */
-static int cache_flush_one(struct hypercall *hc, void *element, void *context)
+static int cache_flush(struct hypercall *hc, const struct gnttab_cache_flush *op)
 {
-    const struct gnttab_cache_flush *op = element;
-
     if (op->op & ~(GNTTAB_CACHE_CLEAN | GNTTAB_CACHE_INVAL | GNTTAB_CACHE_SOURCE_GREF))
         return (int)refuse(hc->v, -EINVAL, "cache flush: operation %#x", op->op);
     if (op->offset >= PAGE_SIZE || op->length > PAGE_SIZE || op->offset + op->length > PAGE_SIZE)
@@ -167,9 +206,23 @@ static int cache_flush_one(struct hypercall *hc, void *element, void *context)
     return 0;
 }
 
+static unsigned cache_flush_ops(struct hypercall *hc, void *elements, unsigned n, void *context, int *rc)
+{
+    const struct gnttab_cache_flush *op = elements;
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        *rc = cache_flush(hc, &op[i]);
+        if (*rc)
+            break;
+    }
+    budget_take(i);
+    return i;
+}
+
 static long grant_op_cache_flush(struct hypercall *hc, void *arg)
 {
-    return EACH(hc, struct gnttab_cache_flush, false, cache_flush_one, NULL);
+    return EACH(hc, struct gnttab_cache_flush, false, 1, cache_flush_ops, NULL);
 }
 
 /* ---- Single operations ---- */

@@ -30,6 +30,9 @@ static inline bool budget_take(unsigned n)
     return c->budget != 0;
 }
 
+/* As many units are left. */
+static inline unsigned budget_left(void) { return this_pcpu()->budget; }
+
 /* For what is so slow that nothing else should come on top. */
 static inline void budget_spend(void) { this_pcpu()->budget = 0; }
 

@@ -272,7 +272,7 @@ void type_put(mfn_t m)
             done = atomic_compare_exchange_weak(&f->type, &x, (x - 1) | flag);
         } else {
             x &= ~TYPE_UNSTAMPED;
-            done = put_last(f, &x);
+            done = put_last(f, &x, 1);
         }
     } while (!done);
     if (flag)

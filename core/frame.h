@@ -16,8 +16,8 @@
  *   F7  LOCKED is set only where BUSY is not: on a frame that its locker holds by count, or in one step with seeing it VALID and
  *       in use; and BUSY is set only where LOCKED is not. So what is LOCKED and VALID stays both, and by F6 its owner's, even if
  *       its last use goes meanwhile: whoever is to undo it waits
- *   F8  a stamp is believed at count 0 where neither QUEUED nor UNSTAMPED is set. It is written only under BUSY, or by whom the
- *       last count belongs to, who sets UNSTAMPED before and takes it away with the count, in one step. That fails if anybody
+ *   F8  a stamp is believed at count 0 where neither QUEUED nor UNSTAMPED is set. It is written only under BUSY, or by whom all
+ *       counts that are left belong to, who sets UNSTAMPED before and takes it away with them, in one step. That fails if anybody
  *       else took or gave back a use meanwhile, for they take UNSTAMPED away, too
  *
  * Who may change what: `refs` and `type` are atomic, changed only by core/frame.c and frame_map.h; `cursor` by the CPU that holds

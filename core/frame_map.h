@@ -150,12 +150,12 @@ __must_check static inline bool frame_lend(mfn_t m, domid_t owner, bool writable
 }
 
 /*
- * The last use of what is no table goes: *x, the type word, has count 1, which is the caller's. False: the word is another now, and
- * in *x. Who takes or gives back a use after UNSTAMPED was set takes that away, and finds no ordinary state: F8.
+ * The last n uses of what is no table go: *x, the type word, has count n, all of them the caller's. False: the word is another now,
+ * and in *x. Who takes or gives back a use after UNSTAMPED was set takes that away, and finds no ordinary state: F8.
  */
-static inline __attribute__((always_inline)) bool put_last(struct frame *f, uint64_t *x)
+static inline __attribute__((always_inline)) bool put_last(struct frame *f, uint64_t *x, unsigned n)
 {
-    uint64_t next = *x - 1;
+    uint64_t next = *x - n;
 
     atomic_fetch_or(&f->type, TYPE_UNSTAMPED);
     *x |= TYPE_UNSTAMPED;
@@ -171,19 +171,31 @@ static inline __attribute__((always_inline)) bool writable_put_ordinary(struct f
     do {
         if (unlikely(x - (WRITABLE_ORDINARY + 1) >= REFS_MANY))
             return false;
-    } while (unlikely(!((x & TYPE_COUNT) == 1 ? put_last(f, &x) : atomic_compare_exchange_weak(&f->type, &x, x - 1))));
+    } while (unlikely(!((x & TYPE_COUNT) == 1 ? put_last(f, &x, 1) : atomic_compare_exchange_weak(&f->type, &x, x - 1))));
     return true;
 }
 
-/* One reference less to a frame in the ordinary state, if it is not the last; false: nothing changed. */
-static inline bool frame_put_ordinary(struct frame *f)
+/* n WRITABLE uses less, all of them the caller's; the same, but that others may have mapped the frame, too. */
+static inline bool writable_put_foreign(struct frame *f, unsigned n)
+{
+    uint64_t x = atomic_load_explicit(&f->type, memory_order_relaxed);
+
+    do {
+        if (unlikely((x & ~TYPE_FOREIGN) - (WRITABLE_ORDINARY + n) >= REFS_MANY))
+            return false;
+    } while (unlikely(!((x & TYPE_COUNT) == n ? put_last(f, &x, n) : atomic_compare_exchange_weak(&f->type, &x, x - n))));
+    return true;
+}
+
+/* n references less to a frame in the ordinary state, if more are left; false: nothing changed. */
+static inline bool frame_put_ordinary(struct frame *f, unsigned n)
 {
     uint64_t x = atomic_load_explicit(&f->refs, memory_order_relaxed);
 
     do {
-        if (unlikely(x - (REFS_ORDINARY + 1) >= REFS_MANY))
+        if (unlikely(x - (REFS_ORDINARY + n) >= REFS_MANY))
             return false;
-    } while (unlikely(!atomic_compare_exchange_weak(&f->refs, &x, x - 1)));
+    } while (unlikely(!atomic_compare_exchange_weak(&f->refs, &x, x - n)));
     return true;
 }
 
@@ -200,9 +212,23 @@ __must_check static inline __attribute__((always_inline)) bool frame_unmap(mfn_t
     f = frame_of(m);
     if (unlikely(writable && !writable_put_ordinary(f)))
         return false;
-    if (likely(frame_put_ordinary(f)))
+    if (likely(frame_put_ordinary(f, 1)))
         return true;
     if (writable)
+        frame_put(m);
+    return writable;
+}
+
+/* n mappings by others of frame m, which is RAM, are gone. False: nothing changed, and it is for type_put() and frame_put(). */
+__must_check static inline bool frame_unlend(mfn_t m, bool writable, unsigned n)
+{
+    struct frame *f = frame_of(m);
+
+    if (unlikely(writable && !writable_put_foreign(f, n)))
+        return false;
+    if (likely(frame_put_ordinary(f, n)))
+        return true;
+    while (writable && n--)
         frame_put(m);
     return writable;
 }

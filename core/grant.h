@@ -68,35 +68,38 @@ int16_t grants_swap(struct domain *d, grant_ref_t a, grant_ref_t b);
 
 /* ---- Operations of the current vCPU ---- */
 
+/*
+ * Maps what the first of n operations ask for, and sets their statuses; gives how many: n, unless the budget ended or *rc, which
+ * the caller sets to 0, is -ERESTART: nothing was done of the next one. *last: who granted to the operation before, with a reference.
+ * The caller begins with NULL, and puts what is there in the end.
+ */
+#define GRANT_MAPS 32u /* done together, at most */
+unsigned grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op, unsigned n, struct domain **last, int *rc);
+
 /* Each sets op->status unless it gives -ERESTART: nothing was done, call again. */
-/* *last: who granted to the operation before, with a reference. The caller begins with NULL, and puts what is there in the end. */
-__must_check int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op, struct domain **last);
 __must_check int grant_copy(struct vcpu *v, struct gnttab_copy *op);
-__must_check int grant_transfer(struct vcpu *v, struct gnttab_transfer *op);
+void grant_transfer(struct vcpu *v, struct gnttab_transfer *op);
 
 /*
  * Unmapping, in batches: page-table entries go at once, references only in grant_unmaps_finish(), after one
- * flush of all CPUs that may have used the mappings. The caller starts with n and flush 0 and finishes when n
- * is GRANT_UNMAPS, and at the end.
+ * flush of all CPUs that may have used the mappings. The caller starts with n and flush 0 and finishes at the end; a batch that is
+ * full is finished as it becomes so.
  */
 #define GRANT_UNMAPS 32u
+struct mapping;
 struct grant_unmaps {
     unsigned n;
     bool flush;
     struct grant_release {
-        struct domain *granter; /* its reference */
-        mfn_t frame;
-        grant_ref_t ref;
+        struct domain *granter;
+        struct mapping *m;
         grant_handle_t handle;
-        bool write;
+        unsigned refs; /* on the frame, of either kind: the mapping's, and what was its entry's */
     } item[GRANT_UNMAPS];
 };
-/*
- * new_addr 0: the entry becomes 0; else what maps new_addr moves there (GNTTABOP_unmap_and_replace). A
- * status.
- */
-int16_t grant_unmap(struct vcpu *v, struct grant_unmaps *batch, const struct gnttab_unmap_grant_ref *op,
-                    uint64_t new_addr);
+void grant_unmap(struct vcpu *v, struct grant_unmaps *batch, struct gnttab_unmap_grant_ref *op, unsigned n);
+/* The entry becomes what maps op->new_addr, which becomes empty. */
+void grant_unmap_and_replace(struct vcpu *v, struct grant_unmaps *batch, struct gnttab_unmap_and_replace *op);
 void grant_unmaps_finish(struct domain *d, struct grant_unmaps *batch);
 
 #endif

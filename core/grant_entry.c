@@ -25,26 +25,30 @@ struct ask {
 
 /* ---- Words of the shared table ---- */
 
-static enum grant_kind kind_of(const struct grant_table *t, uint32_t header)
+/* Of version 2; version 1 has whole pages only. */
+static enum grant_kind kind_of(uint32_t header)
 {
     switch (header & GTF_type_mask) {
     case GTF_permit_access:
-        if (!(header & GTF_sub_page))
-            return GRANT_PAGE;
-        return t->version == 2 ? GRANT_SUB_PAGE : GRANT_NONE;
+        return header & GTF_sub_page ? GRANT_SUB_PAGE : GRANT_PAGE;
     case GTF_transitive:
-        return t->version == 2 ? GRANT_TRANSITIVE : GRANT_NONE;
+        return GRANT_TRANSITIVE;
     default:
         return GRANT_NONE;
     }
 }
 
-static bool grants(const struct grant_table *t, uint32_t header, const struct ask *a)
+static bool grants_v2(uint32_t header, struct ask a)
 {
-    enum grant_kind kind = kind_of(t, header);
+    enum grant_kind kind = kind_of(header);
 
-    return kind != GRANT_NONE && header >> 16 == a->to && !(a->write && (header & GTF_readonly)) &&
-           (kind == GRANT_PAGE || a->copy);
+    return kind != GRANT_NONE && header >> 16 == a.to && !(a.write && (header & GTF_readonly)) &&
+           (kind == GRANT_PAGE || a.copy);
+}
+
+static inline void unmark_v1(_Atomic uint32_t *word, const struct active *active)
+{
+    atomic_fetch_and(word, ~(uint32_t)((GTF_reading | GTF_writing) & ~active_bits(active)));
 }
 
 /* Takes back the marks that no pin calls for. */
@@ -57,49 +61,46 @@ static void unmark(const struct grant_table *t, grant_ref_t ref)
     if (t->version == 2)
         atomic_fetch_and(grant_status(t, ref), (uint16_t)~gone);
     else
-        atomic_fetch_and(grant_header(t, ref), ~(uint32_t)gone);
+        unmark_v1(grant_header(t, ref), grant_active(t, ref));
 }
 
-/* Marks the entry if it grants what is asked; *header is the word that did. Leaves it as it was if not. */
-static bool mark_v1(const struct grant_table *t, grant_ref_t ref, const struct ask *a, uint32_t *header)
+/* Marks the entry if it grants what is asked, and gives the word that did. 0, which grants nothing: it is as it was. */
+static inline uint32_t mark_v1(_Atomic uint32_t *word, struct ask a)
 {
-    uint32_t bits = a->write ? GTF_reading | GTF_writing : GTF_reading;
-    _Atomic uint32_t *word = grant_header(t, ref);
+    const uint32_t wanted = (uint32_t)a.to << 16 | GTF_permit_access;
+    const uint32_t judged = 0xffff0000u | GTF_type_mask | GTF_sub_page | (a.write ? GTF_readonly : 0);
+    uint32_t bits = a.write ? GTF_reading | GTF_writing : GTF_reading, header = atomic_load(word);
 
-    *header = atomic_load(word);
-    for (int i = 0; i < GRANT_LOOKS && grants(t, *header, a); i++)
-        if (atomic_compare_exchange_strong(word, header, *header | bits))
-            return true;
-    return false;
+    for (int i = 0; i < GRANT_LOOKS && (header & judged) == wanted; i++)
+        if (likely(atomic_compare_exchange_strong(word, &header, header | bits)))
+            return header;
+    return 0;
 }
 
-static bool mark_v2(const struct grant_table *t, grant_ref_t ref, const struct ask *a, uint32_t *header)
+static uint32_t mark_v2(const struct grant_table *t, grant_ref_t ref, _Atomic uint32_t *word, struct ask a)
 {
-    uint16_t bits = a->write ? GTF_reading | GTF_writing : GTF_reading;
-    _Atomic uint32_t *word = grant_header(t, ref);
+    uint16_t bits = a.write ? GTF_reading | GTF_writing : GTF_reading;
+    uint32_t header;
 
-    if (!grants(t, atomic_load(word), a))
-        return false;
+    if (!grants_v2(atomic_load(word), a))
+        return 0;
     atomic_fetch_or(grant_status(t, ref), bits);
-    *header = atomic_load(word);
-    if (grants(t, *header, a))
-        return true;
+    header = atomic_load(word);
+    if (grants_v2(header, a))
+        return header;
     unmark(t, ref);
-    return false;
+    return 0;
 }
 
 /* What a marked entry grants: each word of its body is read once. */
-static void read_body(const struct grant_table *t, grant_ref_t ref, enum grant_kind kind,
-                      struct grant_entry *e)
+static inline void read_body(bool v1, void *entry, enum grant_kind kind, domid_t to, struct grant_entry *e)
 {
-    uint8_t *at = grant_shared(t, ref);
+    uint8_t *at = entry;
     uint32_t second = atomic_load((_Atomic uint32_t *)(void *)(at + 4));
 
-    *e = (struct grant_entry){ .kind = (uint8_t)kind, .length = PAGE_SIZE };
-    if (t->version == 1) {
-        e->frame = second;
+    *e = (struct grant_entry){ .to = to, .kind = (uint8_t)kind, .length = PAGE_SIZE, .frame = second };
+    if (v1)
         return;
-    }
     e->frame = atomic_load((_Atomic uint64_t *)(void *)(at + 8));
     if (kind == GRANT_SUB_PAGE) {
         e->start = (uint16_t)second;
@@ -120,41 +121,51 @@ _Static_assert(offsetof(struct grant_entry_v1, frame) == 4 &&
 
 /* ---- Pins ---- */
 
-/* Lock held; ref exists. A status. */
-static int16_t pin(const struct grant_table *t, grant_ref_t ref, const struct ask *a, struct grant_entry *out,
-                   unsigned *pinned)
+/* Lock held. A status; *out: what is granted, while the lock is held. */
+static inline __attribute__((always_inline)) int16_t pin(struct grant_table *t, grant_ref_t ref, struct ask a,
+                                                         const struct grant_entry **out)
 {
-    struct active *active = grant_active(t, ref);
-    uint32_t header = 0;
+    bool v1 = likely(t->version == 1);
+    enum grant_kind kind = GRANT_PAGE;
+    _Atomic uint32_t *word;
+    struct active *active;
+    uint32_t header;
 
-    if (!(t->version == 2 ? mark_v2 : mark_v1)(t, ref, a, &header))
+    if (unlikely(ref >= grant_limit(t)))
+        return GNTST_bad_gntref;
+    active = grant_active(t, ref);
+    word = grant_header(t, ref);
+    header = v1 ? mark_v1(word, a) : mark_v2(t, ref, word, a);
+    if (unlikely(!header))
         return GNTST_general_error;
-    if (!active_bits(active)) {
-        read_body(t, ref, kind_of(t, header), &active->entry);
-        active->entry.to = a->to;
-        ++*pinned;
-    } else if (active->entry.to != a->to || active->entry.kind != kind_of(t, header)) {
+    if (!v1)
+        kind = kind_of(header);
+    if (likely(!(active->readers | active->writers))) {
+        read_body(v1, word, kind, a.to, &active->entry);
+        t->pinned++;
+    } else if (active->entry.to != a.to || active->entry.kind != kind) {
         unmark(t, ref);
         return GNTST_general_error;
     }
-    if (a->write)
+    if (a.write)
         active->writers++;
     else
         active->readers++;
-    *out = active->entry;
+    *out = &active->entry;
     return GNTST_okay;
 }
 
 int16_t grant_pin(struct vcpu *v, struct domain *granter, grant_ref_t ref, domid_t to, bool write, bool copy,
                   struct grant_entry *out)
 {
-    struct ask ask = { .to = to, .write = write, .copy = copy };
     struct grant_table *t = grant_table(granter);
-    int16_t status = GNTST_bad_gntref;
+    const struct grant_entry *entry;
+    int16_t status;
 
     lock(&t->lock);
-    if (ref < grant_limit(t))
-        status = pin(t, ref, &ask, out, &t->pinned);
+    status = pin(t, ref, (struct ask){ to, write, copy }, &entry);
+    if (likely(!status))
+        *out = *entry;
     unlock(&t->lock);
     if (status)
         return (int16_t)refuse(v, status, "grant %u of d%u to d%u, %s", ref, granter->id, to,
@@ -162,8 +173,23 @@ int16_t grant_pin(struct vcpu *v, struct domain *granter, grant_ref_t ref, domid
     return status;
 }
 
+void grant_pin_all(struct domain *granter, domid_t to, struct gnttab_map_grant_ref *op, mfn_t *frame, unsigned n)
+{
+    struct grant_table *t = grant_table(granter);
+
+    lock(&t->lock);
+    for (unsigned i = 0; i < n; i++) {
+        const struct grant_entry *entry;
+
+        op[i].status = pin(t, op[i].ref, (struct ask){ to, !(op[i].flags & GNTMAP_readonly), false }, &entry);
+        if (likely(!op[i].status))
+            frame[i] = mfn(entry->frame);
+    }
+    unlock(&t->lock);
+}
+
 /* Lock held. */
-static void unpin(struct grant_table *t, grant_ref_t ref, bool write)
+static inline __attribute__((always_inline)) void unpin(struct grant_table *t, grant_ref_t ref, bool write)
 {
     struct active *active;
 
@@ -174,9 +200,12 @@ static void unpin(struct grant_table *t, grant_ref_t ref, bool write)
         active->writers--;
     else
         active->readers--;
-    if (!active_bits(active))
+    if (likely(!(active->readers | active->writers)))
         t->pinned--;
-    unmark(t, ref);
+    if (likely(t->version == 1 && !t->dead))
+        unmark_v1(grant_header(t, ref), active);
+    else
+        unmark(t, ref);
 }
 
 void grant_unpin(struct domain *granter, grant_ref_t ref, bool write)
@@ -194,7 +223,7 @@ void grant_unpin_all(struct domain *granter, const struct grant_release *r, unsi
 
     lock(&t->lock);
     for (unsigned i = 0; i < n; i++)
-        unpin(t, r[i].ref, r[i].write);
+        unpin(t, r[i].m->ref, !(r[i].m->flags & GNTMAP_readonly));
     unlock(&t->lock);
 }
 
@@ -226,12 +255,10 @@ void grant_frame_put(mfn_t m, bool write)
     frame_put(m);
 }
 
-int grant_frame_lend(struct domain *owner, mfn_t m, bool write, unsigned n)
+int grant_frame_lend_slow(struct domain *owner, mfn_t m, bool write, unsigned n)
 {
     int rc;
 
-    if (likely(frame_lend(m, owner->id, write, n)))
-        return 0;
     for (unsigned i = 0; i < n; i++) {
         rc = grant_frame_get(owner, m, write);
         if (rc) {

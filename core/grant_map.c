@@ -62,27 +62,25 @@ static bool handles_grow(struct grant_table *t)
     return true;
 }
 
-/* A mapping in the making, and its handle; NULL if there is no room. */
-static struct mapping *handle_take(struct grant_table *t, grant_handle_t *handle)
+/* n mappings in the making and their handles, or as many as there is room for; gives how many. */
+static inline unsigned handles_take(struct grant_table *t, struct mapping **m, grant_handle_t *handle, unsigned n)
 {
-    struct mapping *m = NULL;
+    unsigned i;
 
     lock(&t->lock);
-    if (t->free_map || handles_grow(t)) {
-        *handle = t->free_map - 1;
-        m = mapping_at(t, *handle);
-        t->free_map = m->next_free;
-        t->mapped++;
+    for (i = 0; i < n && (t->free_map || handles_grow(t)); i++) {
+        handle[i] = t->free_map - 1;
+        m[i] = mapping_at(t, handle[i]);
+        t->free_map = m[i]->next_free;
     }
+    t->mapped += i;
     unlock(&t->lock);
-    return m;
+    return i;
 }
 
 /* Lock held. */
-static void handle_free(struct grant_table *t, grant_handle_t handle)
+static inline void handle_free(struct grant_table *t, struct mapping *m, grant_handle_t handle)
 {
-    struct mapping *m = mapping_at(t, handle);
-
     m->granter = NULL;
     m->flags = 0;
     m->next_free = t->free_map;
@@ -123,51 +121,6 @@ static uint64_t entry_for(mfn_t m, uint32_t flags)
                     (avail * PTE_GNTMAP & PTE_AVAIL));
 }
 
-/* Puts the mapping into v's page table; m->pte: where. A status. */
-static int16_t host_map(struct vcpu *v, struct mapping *m, uint64_t entry)
-{
-    bool contains_pte = m->flags & GNTMAP_contains_pte;
-
-    if (m->host_addr % (contains_pte ? sizeof(uint64_t) : PAGE_SIZE))
-        return GNTST_general_error;
-    return (int16_t)pt_grant_map(v, m->host_addr, contains_pte, entry, &m->pte);
-}
-
-/*
- * Pin, frame and entry for *m, whose frame is filled in; all or nothing. op->status, or -ERESTART. The frame's references
- * are two if there is an entry: one is the entry's.
- */
-static int map_parts(struct vcpu *v, struct domain *granter, struct mapping *m, struct gnttab_map_grant_ref *op)
-{
-    unsigned refs = op->flags & GNTMAP_host_map ? 2 : 1;
-    bool write = !(op->flags & GNTMAP_readonly);
-    struct grant_entry entry;
-    int rc;
-
-    op->status = grant_pin(v, granter, op->ref, v->domain->id, write, false, &entry);
-    if (op->status)
-        return 0;
-    m->frame = mfn(entry.frame);
-    rc = grant_frame_lend(granter, m->frame, write, refs);
-    if (rc) {
-        op->status = (int16_t)refuse(v, rc == -ENOENT ? GNTST_bad_page : GNTST_general_error,
-                                     "grant %u of d%u: frame %#llx", op->ref, granter->id,
-                                     (unsigned long long)entry.frame);
-        goto undo_pin;
-    }
-    if (op->flags & GNTMAP_host_map)
-        op->status = host_map(v, m, entry_for(m->frame, op->flags));
-    if (likely(!op->status))
-        return 0;
-    op->status = (int16_t)refuse(v, op->status, "grant %u of d%u at %#llx", op->ref, granter->id,
-                                 (unsigned long long)m->host_addr);
-    while (refs--)
-        grant_frame_put(m->frame, write);
-undo_pin:
-    grant_unpin(granter, op->ref, write);
-    return rc == -ERESTART ? rc : 0;
-}
-
 /* The granter of an operation, for which the one before it may be right. NULL: none that lives. */
 static struct domain *granter_of(const struct gnttab_map_grant_ref *op, struct domain **last)
 {
@@ -181,75 +134,168 @@ static struct domain *granter_of(const struct gnttab_map_grant_ref *op, struct d
     return d && !domain_dying(d) ? d : NULL;
 }
 
-int grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op, struct domain **last)
-{
-    const uint16_t kept = GNTMAP_host_map | GNTMAP_device_map | GNTMAP_readonly | GNTMAP_contains_pte;
-    struct grant_table *t = grant_table(v->domain);
-    grant_handle_t handle = NO_HANDLE;
-    struct domain *granter;
-    struct mapping *m;
-    int rc;
+static bool maps_somehow(const struct gnttab_map_grant_ref *op) { return op->flags & (GNTMAP_host_map | GNTMAP_device_map); }
 
-    if (!(op->flags & (GNTMAP_host_map | GNTMAP_device_map))) {
-        op->status = (int16_t)refuse(v, GNTST_bad_gntref,
-                                     "grant mapping for neither CPU nor device: flags %#x", op->flags);
-        return 0;
-    }
-    op->status = GNTST_bad_domain;
-    granter = granter_of(op, last);
-    if (!granter)
-        return 0;
-    op->status = GNTST_no_space;
-    m = handle_take(t, &handle);
-    if (!m)
-        return 0;
-    m->flags = op->flags & kept;
-    m->host_addr = op->host_addr;
-    m->pte = 0;
-    rc = map_parts(v, granter, m, op);
-    if (unlikely(rc || op->status)) {
-        lock(&t->lock);
-        handle_free(t, handle);
-        unlock(&t->lock);
+/* Mappings in the making, for as many operations. */
+struct making {
+    struct mapping *m[GRANT_MAPS];
+    grant_handle_t handle[GRANT_MAPS];
+    mfn_t frame[GRANT_MAPS];
+    struct pt_grant entry[GRANT_MAPS];
+};
+
+static inline bool writes(const struct gnttab_map_grant_ref *op) { return !(op->flags & GNTMAP_readonly); }
+
+/* References on the frame: one is the mapping's, and one its entry's, if it has one. */
+static inline unsigned refs_for(const struct gnttab_map_grant_ref *op) { return op->flags & GNTMAP_host_map ? 2 : 1; }
+
+/* The frame of a pinned grant, and what is to be its entry if it has one. 0 and op->status, or -ERESTART. */
+static inline int lend_frame(struct vcpu *v, struct domain *granter, struct gnttab_map_grant_ref *op, mfn_t frame, struct pt_grant *g)
+{
+    int rc = grant_frame_lend(granter, frame, writes(op), refs_for(op));
+
+    if (unlikely(rc == -ERESTART))
         return rc;
+    if (unlikely(rc)) {
+        op->status = (int16_t)refuse(v, rc == -ENOENT ? GNTST_bad_page : GNTST_general_error,
+                                     "grant %u of d%u: frame %#llx", op->ref, granter->id, (unsigned long long)frame.n);
+        grant_unpin(granter, op->ref, writes(op));
+        return 0;
     }
-    op->handle = handle;
-    op->dev_bus_addr = mfn_maddr(m->frame); /* Linux learns the frame from it, device or not */
+    if (op->flags & GNTMAP_host_map)
+        *g = (struct pt_grant){ op->host_addr, op->flags & GNTMAP_contains_pte, entry_for(frame, op->flags), 0 };
+    return 0;
+}
+
+/* The entry of an operation could not be had: its frame and pin go. */
+static __attribute__((noinline)) void unlend(struct vcpu *v, struct domain *granter, struct gnttab_map_grant_ref *op, mfn_t frame)
+{
+    op->status = (int16_t)refuse(v, GNTST_general_error, "grant %u of d%u at %#llx", op->ref, granter->id,
+                                 (unsigned long long)op->host_addr);
+    for (unsigned refs = refs_for(op); refs--; )
+        grant_frame_put(frame, writes(op));
+    grant_unpin(granter, op->ref, writes(op));
+}
+
+/* The mapping has all that it is to hold. */
+static inline void publish(struct domain *granter, struct mapping *m, mfn_t frame, uint64_t pte, const struct gnttab_map_grant_ref *op)
+{
+    m->flags = op->flags & (GNTMAP_host_map | GNTMAP_device_map | GNTMAP_readonly | GNTMAP_contains_pte);
+    m->host_addr = op->host_addr;
+    m->pte = pte;
+    m->frame = frame;
     m->ref = op->ref;
     domain_ref(granter);
     atomic_store_explicit(&m->granter, granter, memory_order_release); /* from here on others may unmap it */
     perf_count(PERF_GRANT_MAPS);
     trace_inline(TRC_MEM_PAGE_GRANT_MAP, 1, op->dom, 0, 0, 0);
-    return 0;
+}
+
+/* Pins from `done` on, and the handles of those as well as of what failed before. */
+static __attribute__((noinline)) void give_back(struct domain *granter, struct grant_table *t, const struct making *made,
+                                                const struct gnttab_map_grant_ref *op, unsigned done, unsigned n)
+{
+    for (unsigned i = done; i < n; i++)
+        if (!op[i].status)
+            grant_unpin(granter, op[i].ref, writes(&op[i]));
+    lock(&t->lock);
+    for (unsigned i = n; i-- > 0; )
+        if (i >= done || op[i].status)
+            handle_free(t, made->m[i], made->handle[i]);
+    unlock(&t->lock);
+}
+
+/* grant_map() for what one domain granted, as far as there are handles, but at least for the first. Step by step for all of them. */
+static unsigned map_run(struct vcpu *v, struct domain *granter, struct gnttab_map_grant_ref *op, unsigned n, int *rc)
+{
+    struct grant_table *t = grant_table(v->domain);
+    struct making made;
+    bool failed = false;
+    unsigned done;
+
+    n = handles_take(t, made.m, made.handle, n);
+    if (unlikely(!n)) {
+        op->status = GNTST_no_space;
+        return 1;
+    }
+    grant_pin_all(granter, v->domain->id, op, made.frame, n);
+    for (done = 0; done < n && !(done && unlikely(budget_spent())); done++) {
+        made.entry[done].entry = 0;
+        if (unlikely(op[done].status)) {
+            (void)refuse(v, op[done].status, "grant %u of d%u, flags %#x", op[done].ref, granter->id, op[done].flags);
+        } else if (unlikely(lend_frame(v, granter, &op[done], made.frame[done], &made.entry[done]))) {
+            *rc = -ERESTART;
+            break;
+        }
+    }
+    pt_grant_map(v, made.entry, done);
+    for (unsigned i = 0; i < done; i++) {
+        if (likely(!op[i].status) && unlikely(refs_for(&op[i]) == 2 && !made.entry[i].pte))
+            unlend(v, granter, &op[i], made.frame[i]);
+        failed |= op[i].status;
+        if (unlikely(op[i].status))
+            continue;
+        op[i].handle = made.handle[i];
+        op[i].dev_bus_addr = mfn_maddr(made.frame[i]); /* Linux learns the frame from it, device or not */
+        publish(granter, made.m[i], made.frame[i], made.entry[i].pte, &op[i]);
+    }
+    if (unlikely(failed || done < n))
+        give_back(granter, t, &made, op, done, n);
+    return done;
+}
+
+/* What the first operation, and those like it, ask for; gives how many were done. */
+static unsigned map_some(struct vcpu *v, struct gnttab_map_grant_ref *op, unsigned n, struct domain **last, int *rc)
+{
+    struct domain *granter;
+    unsigned same = 1;
+
+    if (unlikely(!maps_somehow(op))) {
+        op->status = (int16_t)refuse(v, GNTST_bad_gntref,
+                                     "grant mapping for neither CPU nor device: flags %#x", op->flags);
+        return 1;
+    }
+    granter = granter_of(op, last);
+    if (unlikely(!granter)) {
+        op->status = GNTST_bad_domain;
+        return 1;
+    }
+    while (same < n && same < GRANT_MAPS && op[same].dom == op->dom && maps_somehow(&op[same]))
+        same++;
+    return map_run(v, granter, op, same, rc);
+}
+
+unsigned grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op, unsigned n, struct domain **last, int *rc)
+{
+    unsigned done;
+
+    for (done = 0; done < n && !*rc && !(done && budget_spent()); )
+        done += map_some(v, &op[done], n - done, last, rc);
+    return done;
 }
 
 /* ---- Unmapping ---- */
 
-/* Takes the mapping in hand if the operation names what it is. Gives a copy. A status. */
-static int16_t unmap_begin(struct grant_table *t, const struct gnttab_unmap_grant_ref *op,
-                           struct mapping *out)
+/* Takes the mapping in hand if the operation names what it is. Lock held. NULL: op->status says why not. */
+static inline struct mapping *unmap_begin(struct grant_table *t, struct gnttab_unmap_grant_ref *op)
 {
-    int16_t status = GNTST_okay;
-    struct mapping *m;
+    struct mapping *m = mapping_find(t, op->handle);
 
-    lock(&t->lock);
-    m = mapping_find(t, op->handle);
+    op->status = GNTST_okay;
     if (!m)
-        status = GNTST_bad_handle;
+        op->status = GNTST_bad_handle;
     else if (op->host_addr && (!(m->flags & GNTMAP_host_map) || op->host_addr != m->host_addr))
-        status = GNTST_general_error;
+        op->status = GNTST_general_error;
     else if (op->dev_bus_addr && (!(m->flags & GNTMAP_device_map) || op->dev_bus_addr != mfn_maddr(m->frame)))
-        status = GNTST_bad_dev_addr;
-    if (!status) {
-        *out = *m;
-        m->flags |= MAPPING_BUSY;
-    }
-    unlock(&t->lock);
-    return status;
+        op->status = GNTST_bad_dev_addr;
+    if (unlikely(op->status))
+        return NULL;
+    m->flags |= MAPPING_BUSY;
+    return m;
 }
 
 /* Replaces the entry by what maps new_addr, which becomes empty. A status. */
-static int16_t replace(struct vcpu *v, const struct mapping *m, uint64_t new_addr)
+static int16_t replace(struct vcpu *v, const struct mapping *m, uint64_t new_addr, uint64_t *old)
 {
     int16_t status = GNTST_bad_virt_addr;
     uint64_t entry;
@@ -261,53 +307,125 @@ static int16_t replace(struct vcpu *v, const struct mapping *m, uint64_t new_add
     if (pt_find_l1(v, new_addr, &table, &index))
         return GNTST_bad_virt_addr;
     if (pt_read_l1(v, new_addr, &entry))
-        status = (int16_t)pt_grant_unmap(v, m->pte, m->frame, entry);
+        status = (int16_t)pt_grant_replace(v, m->pte, m->frame, entry, old);
     if (!status && pt_set(table, index, 0, v->domain, v->domain, false))
         guest_log(v->domain, LOG_WARN, "moved page stays mapped at %#llx", (unsigned long long)new_addr);
     frame_put_type(table);
     return status;
 }
 
-/* The mapping is to end: its references go when the batch is finished. */
-static void release_later(struct grant_unmaps *batch, const struct mapping *m, grant_handle_t handle)
+/* The mapping is to end: its references, and what was its entry's, go when the batch is finished. */
+static inline void release_later(struct grant_unmaps *batch, struct mapping *m, grant_handle_t handle, unsigned refs)
 {
     ASSERT(batch->n < GRANT_UNMAPS);
     perf_count(PERF_GRANT_UNMAPS);
     trace_inline(TRC_MEM_PAGE_GRANT_UNMAP, 1, m->granter->id, 0, 0, 0);
-    batch->item[batch->n++] = (struct grant_release){
-        .granter = m->granter, .frame = m->frame, .ref = m->ref, .handle = handle,
-        .write = !(m->flags & GNTMAP_readonly),
-    };
+    batch->item[batch->n++] = (struct grant_release){ m->granter, m, handle, refs };
 }
 
-int16_t grant_unmap(struct vcpu *v, struct grant_unmaps *batch, const struct gnttab_unmap_grant_ref *op,
-                    uint64_t new_addr)
+/* The end of unmap_begin() when the mapping does not end with it. */
+static void unmap_not_all(struct grant_table *t, struct mapping *m, uint16_t flags)
+{
+    lock(&t->lock);
+    m->flags = flags;
+    unlock(&t->lock);
+}
+
+/*
+ * The rest of unmap_begin(). old: the entry that the operation named, and that is gone; 0: none is. An entry that is as it was made
+ * has references like the mapping's own, and they go together.
+ */
+static inline void unmap_end(struct vcpu *v, struct grant_unmaps *batch, struct mapping *m, struct gnttab_unmap_grant_ref *op,
+                             uint64_t old)
+{
+    uint16_t flags = m->flags & (uint16_t)~MAPPING_BUSY;
+    bool write = !(flags & GNTMAP_readonly);
+    unsigned refs = 1;
+
+    if (op->dev_bus_addr && !op->status)
+        flags &= (uint16_t)~GNTMAP_device_map;
+    if (likely(old)) {
+        flags &= (uint16_t)~GNTMAP_host_map;
+        batch->flush = true;
+        if (likely(!(old & PTE_RW) == !write && !(flags & GNTMAP_device_map)))
+            refs = 2;
+        else
+            grant_frame_put(m->frame, old & PTE_RW);
+    }
+    if (likely(!(flags & (GNTMAP_host_map | GNTMAP_device_map)))) {
+        release_later(batch, m, op->handle, refs);
+        return;
+    }
+    unmap_not_all(grant_table(v->domain), m, flags);
+    if (op->status)
+        (void)refuse(v, op->status, "unmap handle %u: not mapped at %#llx", op->handle, (unsigned long long)op->host_addr);
+}
+
+/*
+ * Of n operations, which the batch has room for, as many as can be begun together; at least one. What can't be begun, because of an
+ * earlier one maybe, is looked at again when those are through.
+ */
+static unsigned unmap_some(struct vcpu *v, struct grant_unmaps *batch, struct gnttab_unmap_grant_ref *op, unsigned n)
 {
     struct grant_table *t = grant_table(v->domain);
-    struct mapping m = { .granter = NULL };
-    int16_t status = unmap_begin(t, op, &m);
+    struct pt_grant_gone gone[GRANT_UNMAPS];
+    struct mapping *m[GRANT_UNMAPS];
+    unsigned k;
 
-    if (status)
-        return (int16_t)refuse(v, status, "unmap handle %u at %#llx", op->handle,
-                               (unsigned long long)op->host_addr);
-    if (op->host_addr) {
-        status = new_addr ? replace(v, &m, new_addr) : (int16_t)pt_grant_unmap(v, m.pte, m.frame, 0);
-        if (!status) {
-            m.flags &= (uint16_t)~GNTMAP_host_map;
-            batch->flush = true;
-        }
+    lock(&t->lock);
+    for (k = 0; k < n; k++) {
+        m[k] = unmap_begin(t, &op[k]);
+        if (unlikely(!m[k]))
+            break;
+        gone[k].pte = op[k].host_addr ? m[k]->pte : 0;
+        gone[k].m = m[k]->frame;
     }
-    if (op->dev_bus_addr && !status)
-        m.flags &= (uint16_t)~GNTMAP_device_map;
-    if (!(m.flags & (GNTMAP_host_map | GNTMAP_device_map))) {
-        release_later(batch, &m, op->handle);
-        return status;
+    unlock(&t->lock);
+    if (unlikely(!k)) {
+        (void)refuse(v, op->status, "unmap handle %u at %#llx", op->handle, (unsigned long long)op->host_addr);
+        return 1;
+    }
+    pt_grant_clear(v, gone, k);
+    for (unsigned i = 0; i < k; i++) {
+        if (unlikely(op[i].host_addr && !gone[i].old))
+            op[i].status = GNTST_general_error;
+        unmap_end(v, batch, m[i], &op[i], gone[i].old);
+    }
+    return k;
+}
+
+void grant_unmap(struct vcpu *v, struct grant_unmaps *batch, struct gnttab_unmap_grant_ref *op, unsigned n)
+{
+    for (unsigned done = 0; done < n; ) {
+        done += unmap_some(v, batch, &op[done], MIN(n - done, GRANT_UNMAPS - batch->n));
+        if (batch->n == GRANT_UNMAPS)
+            grant_unmaps_finish(v->domain, batch);
+    }
+}
+
+void grant_unmap_and_replace(struct vcpu *v, struct grant_unmaps *batch, struct gnttab_unmap_and_replace *op)
+{
+    struct gnttab_unmap_grant_ref plain = { .host_addr = op->host_addr, .handle = op->handle };
+    struct grant_table *t = grant_table(v->domain);
+    struct mapping *m;
+    uint64_t old = 0;
+
+    if (!op->new_addr) {
+        grant_unmap(v, batch, &plain, 1);
+        op->status = plain.status;
+        return;
     }
     lock(&t->lock);
-    mapping_at(t, op->handle)->flags = m.flags;
+    m = unmap_begin(t, &plain);
     unlock(&t->lock);
-    return status ? (int16_t)refuse(v, status, "unmap handle %u: not mapped at %#llx", op->handle,
-                                    (unsigned long long)op->host_addr) : status;
+    if (m) {
+        if (plain.host_addr)
+            plain.status = replace(v, m, op->new_addr, &old);
+        unmap_end(v, batch, m, &plain, old);
+    }
+    op->status = plain.status;
+    if (batch->n == GRANT_UNMAPS)
+        grant_unmaps_finish(v->domain, batch);
 }
 
 void grant_unmaps_finish(struct domain *d, struct grant_unmaps *batch)
@@ -327,10 +445,10 @@ void grant_unmaps_finish(struct domain *d, struct grant_unmaps *batch)
         grant_unpin_all(r->granter, r, (unsigned)(same - r));
     }
     for (r = batch->item; r < end; r++)
-        grant_frame_put(r->frame, r->write);
+        grant_frame_unlend(r->m->frame, !(r->m->flags & GNTMAP_readonly), r->refs);
     lock(&t->lock);
     for (r = batch->item; r < end; r++)
-        handle_free(t, r->handle);
+        handle_free(t, r->m, r->handle);
     unlock(&t->lock);
     for (r = batch->item; r < end; r++)
         domain_put(r->granter);
@@ -350,7 +468,7 @@ static void kill_some(struct grant_table *t, struct grant_unmaps *batch)
         m = mapping_find(t, t->kill_at);
         if (m) {
             m->flags |= MAPPING_BUSY;
-            release_later(batch, m, t->kill_at);
+            release_later(batch, m, t->kill_at, 1);
         }
         unlock(&t->lock);
     }

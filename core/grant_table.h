@@ -19,6 +19,7 @@
 #define CORE_GRANT_TABLE_H
 
 #include "core/domain.h"
+#include "core/frame_map.h"
 #include "core/grant.h"
 
 #include <stdatomic.h>
@@ -149,6 +150,8 @@ void grant_pages_free(struct grant_table *t);
  */
 __must_check int16_t grant_pin(struct vcpu *v, struct domain *granter, grant_ref_t ref, domid_t to,
                                bool write, bool copy, struct grant_entry *out);
+/* The same for n mappings by `to`: sets each op's status, and frame[] of those with GNTST_okay. */
+void grant_pin_all(struct domain *granter, domid_t to, struct gnttab_map_grant_ref *op, mfn_t *frame, unsigned n);
 void grant_unpin(struct domain *granter, grant_ref_t ref, bool write);
 /* The same of n mappings, all of one granter. */
 void grant_unpin_all(struct domain *granter, const struct grant_release *r, unsigned n);
@@ -161,6 +164,18 @@ void grant_unpin_all(struct domain *granter, const struct grant_release *r, unsi
 __must_check int grant_frame_get(struct domain *owner, mfn_t m, bool write);
 void grant_frame_put(mfn_t m, bool write);
 /* grant_frame_get() n times, for mappings by others. The same errors. */
-__must_check int grant_frame_lend(struct domain *owner, mfn_t m, bool write, unsigned n);
+__must_check int grant_frame_lend_slow(struct domain *owner, mfn_t m, bool write, unsigned n);
+__must_check static inline int grant_frame_lend(struct domain *owner, mfn_t m, bool write, unsigned n)
+{
+    return likely(frame_lend(m, owner->id, write, n)) ? 0 : grant_frame_lend_slow(owner, m, write, n);
+}
+
+/* grant_frame_put() n times, by who has had as many. */
+static inline void grant_frame_unlend(mfn_t m, bool write, unsigned n)
+{
+    if (unlikely(!frame_unlend(m, write, n)))
+        while (n--)
+            grant_frame_put(m, write);
+}
 
 #endif

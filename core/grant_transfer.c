@@ -70,14 +70,14 @@ static int16_t receive(struct domain *d, grant_ref_t ref, domid_t giver, mfn_t m
     return status;
 }
 
-int grant_transfer(struct vcpu *v, struct gnttab_transfer *op)
+void grant_transfer(struct vcpu *v, struct gnttab_transfer *op)
 {
     struct domain *to;
     mfn_t m = mfn(op->mfn);
 
     if (!frame_steal(v->domain, m)) {
         op->status = (int16_t)refuse(v, GNTST_bad_page, "transfer of frame %#llx", (unsigned long long)m.n);
-        return 0;
+        return;
     }
     op->status = GNTST_bad_domain;
     to = domain_get(op->domid);
@@ -90,5 +90,4 @@ int grant_transfer(struct vcpu *v, struct gnttab_transfer *op)
         (void)refuse(v, op->status, "transfer of frame %#llx to grant %u of d%u", (unsigned long long)m.n,
                      op->ref, op->domid);
     }
-    return 0;
 }

@@ -181,8 +181,12 @@ int pt_validate(struct domain *d, mfn_t m, enum frame_type type)
     return 0;
 }
 
+static unsigned undone_later; /* so often, a table is not undone in one go */
+
 int pt_devalidate(struct domain *d, mfn_t m, enum frame_type type)
 {
+    if (undone_later && undone_later--)
+        return -ERESTART;
     frame_of(m)->cursor = 0;
     return 0;
 }
@@ -224,40 +228,64 @@ static bool in_l1(struct vcpu *v, uint64_t addr)
     return mfn_same(maddr_mfn(addr), l1[v->domain->id]);
 }
 
-int pt_grant_map(struct vcpu *v, uint64_t addr, bool contains_pte, uint64_t entry, uint64_t *pte)
+static bool grant_place_of(struct vcpu *v, const struct pt_grant *g, unsigned *i)
 {
-    unsigned d = v->domain->id, i = contains_pte ? addr % PAGE_SIZE / 8 : pt_index(addr, 1);
+    *i = g->contains_pte ? g->addr % PAGE_SIZE / 8 : pt_index(g->addr, 1);
+    return !(g->addr % (g->contains_pte ? 8 : PAGE_SIZE)) &&
+           (g->contains_pte ? in_l1(v, g->addr) : g->addr >= VA(0) && g->addr < VA(SLOTS));
+}
 
-    if (contains_pte ? !in_l1(v, addr) : addr < VA(0) || addr >= VA(SLOTS))
-        return GNTST_general_error;
-    assert_int_equal(addr % (contains_pte ? 8 : PAGE_SIZE), 0);
-    *pte = mfn_maddr(l1[d]) + 8 * i;
-    pte_put(atomic_exchange(slot_of(d, i), entry));
-    tlb[d][i] = entry;
-    return GNTST_okay;
+void pt_grant_map(struct vcpu *v, struct pt_grant *g, unsigned n)
+{
+    unsigned d = v->domain->id, i;
+
+    for (; n--; g++) {
+        g->pte = 0;
+        if (!g->entry || !grant_place_of(v, g, &i))
+            continue;
+        g->pte = mfn_maddr(l1[d]) + 8 * i;
+        pte_put(atomic_exchange(slot_of(d, i), g->entry));
+        tlb[d][i] = g->entry;
+    }
 }
 
 /* What another CPU does while an entry is being replaced. */
 static void (*unmap_hook)(void);
 
-int pt_grant_unmap(struct vcpu *v, uint64_t addr, mfn_t m, uint64_t entry)
+void pt_grant_clear(struct vcpu *v, struct pt_grant_gone *g, unsigned n)
 {
-    _Atomic uint64_t *slot = slot_of(v->domain->id, addr % PAGE_SIZE / 8);
-    uint64_t old = *slot;
+    for (; n--; g++) {
+        _Atomic uint64_t *slot = slot_of(v->domain->id, g->pte % PAGE_SIZE / 8);
+        uint64_t e = *slot;
 
-    if (unmap_hook)
-        unmap_hook();
-    assert_true(in_l1(v, addr));
-    if (!(old & PTE_P) || pte_mfn(old) != m.n)
-        return GNTST_general_error;
-    if (entry & PTE_P) {
-        if (!frame_get(mfn(pte_mfn(entry)), v->domain->id))
-            return GNTST_general_error;
-        if ((entry & PTE_RW) && type_get(v->domain, mfn(pte_mfn(entry)), TYPE_WRITABLE))
-            fail_msg("a page of one's own");
+        g->old = 0;
+        if (!g->pte)
+            continue;
+        if (unmap_hook)
+            unmap_hook();
+        assert_true(in_l1(v, g->pte));
+        if ((e & PTE_P) && pte_mfn(e) == g->m.n) {
+            *slot = 0;
+            g->old = e;
+        }
     }
-    *slot = entry;
-    pte_put(old);
+}
+
+int pt_grant_replace(struct vcpu *v, uint64_t addr, mfn_t m, uint64_t entry, uint64_t *old)
+{
+    struct pt_grant_gone gone = { .pte = addr, .m = m };
+
+    if (!frame_get(mfn(pte_mfn(entry)), v->domain->id))
+        return GNTST_general_error;
+    if ((entry & PTE_RW) && type_get(v->domain, mfn(pte_mfn(entry)), TYPE_WRITABLE))
+        fail_msg("a page of one's own");
+    pt_grant_clear(v, &gone, 1);
+    if (!gone.old) {
+        pte_put(entry);
+        return GNTST_general_error;
+    }
+    *slot_of(v->domain->id, addr % PAGE_SIZE / 8) = entry;
+    *old = gone.old;
     return GNTST_okay;
 }
 
@@ -366,7 +394,7 @@ static inline int world_new(void **state)
     world_hook = unmap_hook = NULL;
     guests_honest = arguments_decay = true;
     budget_units = PLENTY;
-    restarts = 0;
+    restarts = undone_later = 0;
     frames_add(mfn(1), mfn(WORLD_FRAMES));
     for (unsigned d = 0; d < DOMS; d++) {
         doms[d].id = (domid_t)d;

@@ -18,6 +18,8 @@
 #include "lib/errno.h"
 #include "x86/model/pte.h"
 
+#include <xen/grant_table.h>
+
 enum { HOSTED_CPUS = 2, HOSTED_RAM = 4096, HOSTED_FRAMES = 256 };
 
 #define RO (PTE_P | PTE_US | PTE_A)
@@ -114,6 +116,30 @@ static inline void guest_start(struct guest *g, unsigned pages)
     assert_int_equal(type_pin(g->d, g->m[0], TYPE_L4), 0);
     assert_int_equal(pt_set_root(g->v, g->m[0], false), 0);
     hosted_leave(g->v, PLENTY);
+}
+
+/* One entry for a grant. A status. */
+static inline int grant_mapped(struct guest *g, uint64_t addr, bool contains_pte, uint64_t entry, uint64_t *pte)
+{
+    struct pt_grant one = { addr, contains_pte, entry, 0 };
+
+    pt_grant_map(g->v, &one, 1);
+    *pte = one.pte;
+    return one.pte ? GNTST_okay : GNTST_general_error;
+}
+
+/* It goes, if it maps m, and with it its references. */
+static inline int grant_unmapped(struct guest *g, uint64_t pte, mfn_t m)
+{
+    struct pt_grant_gone gone = { .pte = pte, .m = m };
+
+    pt_grant_clear(g->v, &gone, 1);
+    if (!gone.old)
+        return GNTST_general_error;
+    if (gone.old & PTE_RW)
+        type_put(m);
+    frame_put(m);
+    return GNTST_okay;
 }
 
 static struct guest control; /* dom0: it has a vCPU to run on, and does nothing */

@@ -368,7 +368,7 @@ static void the_last_reading_tells_all(void **state)
     guest_start(&b, 12);
     assert_int_equal(frame_get_type(a.d, a.m[23], TYPE_WRITABLE), 0);
     frame_mapped_foreign(a.m[23]);
-    assert_int_equal(pt_grant_map(b.v, mfn_maddr(b.m[3]) + 8 * 9, true, pte_make(a.m[23].n, RW), &pte), GNTST_okay);
+    assert_int_equal(grant_mapped(&b, mfn_maddr(b.m[3]) + 8 * 9, true, pte_make(a.m[23].n, RW), &pte), GNTST_okay);
     host_run(a.v);
     hosted_check();
     clean(&a);

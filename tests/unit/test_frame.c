@@ -328,6 +328,15 @@ static void the_last_use_is_stamped_after_all_others(void **state)
     assert_true(frame_unmap(a.m[9], true));
     assert_null(meanwhile);
     assert_true(flush_is_due_on_cpu_1(a.m[9]));
+
+    /* Two at once, of a mapping by others. */
+    assert_true(frame_lend(a.m[9], 1, true, 2));
+    meanwhile = used_on_cpu_1;
+    assert_true(frame_unlend(a.m[9], true, 2));
+    assert_null(meanwhile);
+    assert_int_equal(uses(a.m[9]), 0);
+    assert_int_equal(refs(a.m[9]), 1);
+    assert_true(flush_is_due_on_cpu_1(a.m[9]));
     hosted_check();
 }
 

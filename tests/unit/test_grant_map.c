@@ -308,6 +308,114 @@ static void batches_and_restarts(void **state)
     }
 }
 
+/* Each operation of a batch is for itself: what fails leaves the others alone, and what it took is taken by the next call. */
+static void a_batch_fails_in_part(void **state)
+{
+    enum { N = 8 };
+    struct gnttab_map_grant_ref maps[N];
+    grant_handle_t most = 0;
+
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < N; i++) {
+            granted(i, 0);
+            maps[i] = (struct gnttab_map_grant_ref){ .host_addr = VA(i), .flags = GNTMAP_host_map, .ref = i, .dom = 2 };
+        }
+        maps[1].ref = 512;
+        maps[2].host_addr = VA(SLOTS);
+        entry_v1(2, 4, GTF_permit_access, 1, 0xffffffff);
+        maps[5].flags = 0;
+        maps[6].flags = GNTMAP_device_map;
+        assert_int_equal(gnttab(1, GNTTABOP_map_grant_ref, maps, N), 0);
+        world_audit();
+        assert_int_equal(maps[1].status, GNTST_bad_gntref);
+        assert_int_equal(maps[2].status, GNTST_general_error);
+        assert_int_equal(maps[4].status, GNTST_bad_page);
+        assert_int_equal(maps[5].status, GNTST_bad_gntref);
+        assert_int_equal(grants_mapped(&doms[1]), 4);
+        assert_int_equal(*slot_of(1, 6), 0);
+        for (unsigned i = 0; i < N; i++) {
+            if (maps[i].status)
+                continue;
+            most = MAX(most, maps[i].handle);
+            assert_int_equal(unmap(1, maps[i].handle, i == 6 ? 0 : VA(i), i == 6 ? maps[i].dev_bus_addr : 0), GNTST_okay);
+        }
+        world_audit();
+        assert_int_equal(grants_mapped(&doms[1]), 0);
+    }
+    assert_true(most < N);
+}
+
+/* One handle several times in a call: a half that goes before the other, and one that is gone already. */
+static void one_handle_twice_in_a_batch(void **state)
+{
+    struct gnttab_unmap_grant_ref unmaps[4];
+    struct gnttab_map_grant_ref op;
+
+    (void)state;
+    granted(9, 0);
+    assert_int_equal(map(1, 2, 9, GNTMAP_device_map | GNTMAP_host_map, VA(2), &op), GNTST_okay);
+    for (unsigned i = 0; i < 4; i++)
+        unmaps[i] = (struct gnttab_unmap_grant_ref){ .handle = op.handle };
+    unmaps[0].host_addr = VA(2);
+    unmaps[1].host_addr = VA(2);
+    unmaps[2].dev_bus_addr = op.dev_bus_addr;
+    unmaps[3].dev_bus_addr = op.dev_bus_addr;
+    assert_int_equal(gnttab(1, GNTTABOP_unmap_grant_ref, unmaps, 4), 0);
+    world_audit();
+    assert_int_equal(unmaps[0].status, GNTST_okay);
+    assert_int_equal(unmaps[1].status, GNTST_general_error);
+    assert_int_equal(unmaps[2].status, GNTST_okay);
+    assert_int_equal(unmaps[3].status, GNTST_bad_handle);
+    assert_int_equal(grants_mapped(&doms[1]), 0);
+    assert_int_equal(flags_v1(2, 9), GTF_permit_access);
+}
+
+/* A frame was a table a moment ago, and that it is none any more takes several pieces: what was pinned for later operations goes. */
+static void a_batch_stops_in_its_middle(void **state)
+{
+    enum { N = 8 };
+    struct gnttab_map_grant_ref maps[N];
+    mfn_t m[N];
+
+    (void)state;
+    arguments_decay = false; /* what was not done is read again */
+    for (unsigned i = 0; i < N; i++) {
+        m[i] = granted(i, 0);
+        maps[i] = (struct gnttab_map_grant_ref){ .host_addr = VA(i), .flags = GNTMAP_host_map, .ref = i, .dom = 2, .status = 1 };
+    }
+    this_pcpu()->current = &vcpus[1];
+    assert_int_equal(frame_get_type(&doms[2], m[3], TYPE_L1), 0);
+    frame_put_type(m[3]);
+    undone_later = 2;
+    assert_int_equal(gnttab(1, GNTTABOP_map_grant_ref, maps, N), 0);
+    assert_int_equal(restarts, 2);
+    assert_true(type_drain(&vcpus[1]));
+    world_audit();
+    assert_int_equal(grants_mapped(&doms[1]), N);
+    for (unsigned i = 0; i < N; i++) {
+        assert_int_equal(maps[i].status, GNTST_okay);
+        assert_int_equal(pte_mfn(*slot_of(1, i)), m[i].n);
+    }
+}
+
+/* The guest makes its entry read-only: it has other references than the mapping. */
+static void an_entry_changed_by_the_guest(void **state)
+{
+    struct gnttab_map_grant_ref op;
+    mfn_t m = granted(9, 0);
+
+    (void)state;
+    assert_int_equal(map(1, 2, 9, GNTMAP_host_map, VA(0), &op), GNTST_okay);
+    type_put(m);
+    *slot_of(1, 0) &= ~PTE_RW;
+    tlb[1][0] = *slot_of(1, 0);
+    assert_int_equal(unmap(1, op.handle, VA(0), 0), GNTST_okay);
+    world_audit();
+    assert_int_equal(frame_of(m)->refs & REFS_COUNT, 1);
+    assert_int_equal(frame_of(m)->type & TYPE_COUNT, 0);
+}
+
 /* What is kept of one element for the next is told apart from what the next one names; and none of it is left. */
 static void granters_of_one_call_are_several(void **state)
 {
@@ -477,6 +585,10 @@ int main(void)
         T(entry_taken_away_by_the_guest),
         T(replaced_by_a_page_of_ones_own),
         T(batches_and_restarts),
+        T(a_batch_fails_in_part),
+        T(one_handle_twice_in_a_batch),
+        T(a_batch_stops_in_its_middle),
+        T(an_entry_changed_by_the_guest),
         T(granters_of_one_call_are_several),
         T(bad_pointers_end_the_call),
         T(handles_run_out),

@@ -499,7 +499,7 @@ static void addresses_of_memory_are_not_for_entries_that_are_not_present(void **
 
 static void grant_mappings_have_references_of_their_own(void **state)
 {
-    uint64_t entry = pte_make(b.m[9].n, RW), at = mfn_maddr(a.m[3]) + 8 * 8, pte;
+    uint64_t entry = pte_make(b.m[9].n, RW), at = mfn_maddr(a.m[3]) + 8 * 8, pte, old;
     struct frame *f = frame_of(b.m[9]);
 
     guest_start(&a, 8);
@@ -507,23 +507,24 @@ static void grant_mappings_have_references_of_their_own(void **state)
         assert_int_equal(frame_get_type(b.d, b.m[9], TYPE_WRITABLE), 0);
         frame_mapped_foreign(b.m[9]);
     }
-    assert_int_equal(pt_grant_map(a.v, at, true, entry, &pte), GNTST_okay);
+    assert_int_equal(grant_mapped(&a, at, true, entry, &pte), GNTST_okay);
     assert_int_equal(pte, at);
     assert_int_equal(f->refs & REFS_COUNT, 3);
     assert_int_equal(f->type & TYPE_COUNT, 2);
-    assert_int_equal(pt_grant_unmap(a.v, at, b.m[10], 0), GNTST_general_error);
-    assert_int_equal(pt_grant_unmap(a.v, at, b.m[9], 0), GNTST_okay);
+    assert_int_equal(grant_unmapped(&a, at, b.m[10]), GNTST_general_error);
+    assert_int_equal(grant_unmapped(&a, at, b.m[9]), GNTST_okay);
     assert_int_equal(f->type & TYPE_COUNT, 1);
     assert_int_equal(frame_get_type(b.d, b.m[9], TYPE_WRITABLE), 0);
-    assert_int_equal(pt_grant_map(a.v, 7 * PAGE_SIZE, false, entry, &pte), GNTST_okay);
+    assert_int_equal(grant_mapped(&a, 7 * PAGE_SIZE, false, entry, &pte), GNTST_okay);
     assert_int_equal(pte, mfn_maddr(a.m[3]) + 7 * 8);
     assert_int_equal(refs(7), 1); /* replaced */
-    assert_int_equal(pt_grant_unmap(a.v, pte, b.m[9], pte_make(a.m[7].n, RW)), GNTST_okay);
+    assert_int_equal(pt_grant_replace(a.v, pte, b.m[9], pte_make(a.m[7].n, RW), &old), GNTST_okay);
+    frame_put_type(b.m[9]);
     assert_int_equal(refs(7), 2);
     /* Not an L1 table, not aligned, not mapped: the references stay the caller's. */
-    assert_int_equal(pt_grant_map(a.v, mfn_maddr(a.m[2]), true, entry, &pte), GNTST_general_error);
-    assert_int_equal(pt_grant_map(a.v, at + 1, true, entry, &pte), GNTST_general_error);
-    assert_int_equal(pt_grant_map(a.v, 1ull << 40, false, entry, &pte), GNTST_general_error);
+    assert_int_equal(grant_mapped(&a, mfn_maddr(a.m[2]), true, entry, &pte), GNTST_general_error);
+    assert_int_equal(grant_mapped(&a, at + 1, true, entry, &pte), GNTST_general_error);
+    assert_int_equal(grant_mapped(&a, 1ull << 40, false, entry, &pte), GNTST_general_error);
     assert_int_equal(f->refs & REFS_COUNT, 2);
     frame_put_type(b.m[9]);
     hosted_check();

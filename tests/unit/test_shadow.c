@@ -223,7 +223,7 @@ static void a_grant_is_mapped_and_unmapped(void **state)
     store(8, 8);
     assert_int_equal(frame_get_type(b.d, b.m[9], TYPE_WRITABLE), 0); /* the entry's */
     frame_mapped_foreign(b.m[9]);
-    assert_int_equal(pt_grant_map(a.v, at, true, pte_make(b.m[9].n, PLAIN | PTE_RW | PTE_A | PTE_D), &pte), GNTST_okay);
+    assert_int_equal(grant_mapped(&a, at, true, pte_make(b.m[9].n, PLAIN | PTE_RW | PTE_A | PTE_D), &pte), GNTST_okay);
     hosted_check();
     machine_flush(a.d->dirty_cpus, FLUSH_ALL, 0);
     store(8, 77);
@@ -231,7 +231,7 @@ static void a_grant_is_mapped_and_unmapped(void **state)
     clean(&a);
     assert_false(was_written(9)); /* another's frame, whatever its number */
     store(8, 78);
-    assert_int_equal(pt_grant_unmap(a.v, pte, b.m[9], 0), GNTST_okay);
+    assert_int_equal(grant_unmapped(&a, pte, b.m[9]), GNTST_okay);
     hosted_check();
     machine_flush(a.d->dirty_cpus, FLUSH_ALL, 0);
     assert_false(host_guest_store(a.v, VA(8), 1));
