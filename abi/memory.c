@@ -68,6 +68,27 @@ static long one_extent(struct hypercall *hc, struct extents *x, unsigned cmd, ui
     return 0;
 }
 
+#define PAGE_UNITS 8u
+
+/* n extents of one page, from i on, together, if the list has so many; gives how many were done. n <= FRAMES_AT_ONCE. */
+static inline unsigned page_extents(struct hypercall *hc, struct extents *x, unsigned cmd, uint64_t i, unsigned n)
+{
+    guest_ptr_t at = gptr_plus(handle_ptr(x->r.extent_start), i * sizeof(xen_pfn_t));
+    xen_pfn_t list[FRAMES_AT_ONCE];
+    unsigned k = 0;
+
+    if (unlikely(guest_read(list, at, n * sizeof(list[0]))))
+        return 0;
+    if (cmd == XENMEM_decrease_reservation)
+        return reservation_remove_pages(x->d, list, n);
+    n = reservation_add_pages(x->d, x->mem_flags, list, n);
+    if (likely(!guest_write(at, list, n * sizeof(list[0]))))
+        return n;
+    while (k < n && !guest_write(gptr_plus(at, k * sizeof(list[0])), &list[k], sizeof(list[0])))
+        k++;
+    return k;
+}
+
 static long reservation_op(struct hypercall *hc, unsigned cmd, uint64_t start)
 {
     struct extents x;
@@ -83,14 +104,25 @@ static long reservation_op(struct hypercall *hc, unsigned cmd, uint64_t start)
     if (!x.d)
         return (long)start;
     if (x.r.extent_order <= RESERVATION_MAX_ORDER) {
-        for (; i < x.r.nr_extents; i++) {
+        while (i < x.r.nr_extents) {
+            unsigned n = 1, done;
+
             if (i > start && budget_spent()) {
                 domain_put(x.d);
                 return again(hc, i);
             }
-            if (one_extent(hc, &x, cmd, i))
+            if (x.r.extent_order || cmd == XENMEM_increase_reservation) {
+                done = !one_extent(hc, &x, cmd, i);
+            } else {
+                n = (unsigned)MIN(x.r.nr_extents - i, (uint64_t)MIN(FRAMES_AT_ONCE, budget_left() / PAGE_UNITS + 1));
+                done = page_extents(hc, &x, cmd, i, n);
+                if (unlikely(!done && n > 1))
+                    done = page_extents(hc, &x, cmd, i, n = 1);
+            }
+            i += done;
+            if (done < n)
                 break;
-            budget_take(8u << x.r.extent_order);
+            budget_take(done * (PAGE_UNITS << x.r.extent_order));
         }
     }
     domain_put(x.d);

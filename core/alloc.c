@@ -90,7 +90,7 @@ static bool is_free_head(uint32_t n, unsigned order)
 }
 
 /* Puts a block whose frames are marked free on its list, merged with its buddies as far as they are free. */
-static void block_insert(uint32_t n, unsigned order)
+static inline __attribute__((always_inline)) void block_insert(uint32_t n, unsigned order)
 {
     struct node *node = node_of(n);
     struct zone *z = &node->zone[zone_index(n)];
@@ -127,7 +127,7 @@ static uint32_t zone_remove(struct zone *z, unsigned order)
 }
 
 /* Removes one from the highest zone below `limit` that has one, of any of these nodes; 0: none. */
-static uint32_t block_remove(unsigned order, unsigned limit, nodemask_t of)
+static inline __attribute__((always_inline)) uint32_t block_remove(unsigned order, unsigned limit, nodemask_t of)
 {
     for (unsigned z = MIN(limit, zones_end); z-- > 0; ) {
         for (unsigned node = numa.nodes; node-- > 0; ) {
@@ -144,14 +144,9 @@ static uint32_t block_remove(unsigned order, unsigned limit, nodemask_t of)
 
 /* ---- Frames ---- */
 
-/*
- * The frames of a block just removed become ordinary ones; no CPU keeps a translation to them from their
- * former life.
- */
-static void block_clean(uint32_t n, unsigned order)
+/* The frames of a block just removed become ordinary ones. More CPUs that may have a translation to them from their former life. */
+static inline cpumask_t block_clean(uint32_t n, unsigned order, cpumask_t stale)
 {
-    cpumask_t stale = 0;
-
     for (uint32_t i = 0; i < 1u << order; i++) {
         struct frame *f = &frame_table[n + i];
 
@@ -160,35 +155,57 @@ static void block_clean(uint32_t n, unsigned order)
         if (stale != pcpu_online)
             stale |= machine_stale(pcpu_online, f->stamp);
     }
-    if (stale)
-        flush_tlbs(stale, FLUSH_ALL, 0);
+    return stale;
+}
+
+/* The first zone that addresses of so many bits do not reach. */
+static unsigned zones_below(unsigned addr_bits)
+{
+    if (!addr_bits)
+        return ZONES;
+    return addr_bits <= PAGE_SHIFT ? 0 : MIN(addr_bits - PAGE_SHIFT, (unsigned)ZONES);
 }
 
 mfn_t frames_alloc_on(unsigned order, unsigned addr_bits, nodemask_t of)
 {
-    unsigned limit = ZONES;
+    cpumask_t stale;
     uint32_t n;
 
     if (order > MAX_ORDER)
         return MFN_NONE;
-    if (addr_bits)
-        limit = addr_bits <= PAGE_SHIFT ? 0 : MIN(addr_bits - PAGE_SHIFT, (unsigned)ZONES);
     lock(&frames_lock);
-    n = block_remove(order, limit, of);
+    n = block_remove(order, zones_below(addr_bits), of);
     unlock(&frames_lock);
     if (!n)
         return MFN_NONE;
-    block_clean(n, order);
+    stale = block_clean(n, order, 0);
+    if (stale)
+        flush_tlbs(stale, FLUSH_ALL, 0);
     return mfn(n);
 }
 
-void frames_free(mfn_t m, unsigned order, bool dirty)
+unsigned frames_alloc_pages(mfn_t *m, unsigned n, unsigned addr_bits, nodemask_t of)
 {
-    uint64_t mark = REFS_FREE | (dirty ? REFS_DIRTY : 0);
-    uint32_t n = (uint32_t)m.n;
+    unsigned limit = zones_below(addr_bits), got;
+    cpumask_t stale = 0;
 
-    ASSERT(order <= MAX_ORDER && m.n != 0 && !(m.n & ((1ull << order) - 1)));
-    ASSERT(m.n + (1ull << order) <= frame_count && same_node(n, n + (1u << order) - 1));
+    lock(&frames_lock);
+    for (got = 0; got < n; got++) {
+        m[got] = mfn(block_remove(0, limit, of));
+        if (!m[got].n)
+            break;
+    }
+    unlock(&frames_lock);
+    for (unsigned i = 0; i < got; i++)
+        stale = block_clean((uint32_t)m[i].n, 0, stale);
+    if (stale)
+        flush_tlbs(stale, FLUSH_ALL, 0);
+    return got;
+}
+
+/* Frames on their way back, not on a list yet. */
+static inline void block_mark(uint32_t n, unsigned order, uint64_t mark)
+{
     for (uint32_t i = 0; i < 1u << order; i++) {
         struct frame *f = &frame_table[n + i];
 
@@ -196,8 +213,29 @@ void frames_free(mfn_t m, unsigned order, bool dirty)
         f->cursor = NOT_HEAD;
         atomic_fetch_or(&f->refs, mark);
     }
+}
+
+void frames_free(mfn_t m, unsigned order, bool dirty)
+{
+    uint32_t n = (uint32_t)m.n;
+
+    ASSERT(order <= MAX_ORDER && m.n != 0 && !(m.n & ((1ull << order) - 1)));
+    ASSERT(m.n + (1ull << order) <= frame_count && same_node(n, n + (1u << order) - 1));
+    block_mark(n, order, REFS_FREE | (dirty ? REFS_DIRTY : 0));
     lock(&frames_lock);
     block_insert(n, order);
+    unlock(&frames_lock);
+}
+
+void frames_free_pages(const mfn_t *m, unsigned n)
+{
+    if (!n)
+        return;
+    for (unsigned i = 0; i < n; i++)
+        block_mark((uint32_t)m[i].n, 0, REFS_FREE | REFS_DIRTY);
+    lock(&frames_lock);
+    for (unsigned i = 0; i < n; i++)
+        block_insert((uint32_t)m[i].n, 0);
     unlock(&frames_lock);
 }
 

@@ -61,17 +61,15 @@ void frame_get_again(mfn_t m)
     (void)before;
 }
 
-#define FREE_UNITS 4 /* about: the free list is sorted, and merges with neighbours */
-
-void frame_put(mfn_t m)
+/* One reference less. True: it was the last one; nobody can reach the frame any more, and it is for the allocator. */
+static inline __attribute__((always_inline)) bool put_to_end(mfn_t m)
 {
     struct frame *f = frame_of(m);
     uint64_t x = atomic_fetch_sub(&f->refs, 1);
 
     ASSERT(x & REFS_COUNT);
     if (likely((x & REFS_COUNT) != 1))
-        return;
-    /* The last one: nobody can reach the frame any more, it is ours alone. */
+        return false;
     ASSERT(!(x & REFS_OWNED) && !(f->type & (TYPE_COUNT | TYPE_BUSY | TYPE_QUEUED | TYPE_PINNED)));
     domain_frame_gone(f->owner, x & REFS_HV);
     f->stamp = machine_flush_stamp();
@@ -80,8 +78,15 @@ void frame_put(mfn_t m)
     WRITE_ONCE(f->owner, DOMID_XEN);
     f->refs = 0;
     m2p_set(m, M2P_INVALID);
-    frames_free(m, 0, true);
-    budget_take(FREE_UNITS);
+    return true;
+}
+
+void frame_put(mfn_t m)
+{
+    if (unlikely(put_to_end(m))) {
+        frames_free(m, 0, true);
+        budget_take(FRAME_FREE_UNITS);
+    }
 }
 
 /* ---- Types ---- */
@@ -402,7 +407,7 @@ void frame_assign(struct domain *d, mfn_t m)
     struct frame *f = frame_of(m);
 
     if (f->refs & REFS_DIRTY)
-        memset(machine_frame(m), 0, PAGE_SIZE);
+        memset(machine_ram(m), 0, PAGE_SIZE);
     f->type = 0;
     f->cursor = 0;
     WRITE_ONCE(f->owner, d->id);
@@ -415,11 +420,13 @@ void frame_assign(struct domain *d, mfn_t m)
     atomic_store(&f->refs, REFS_OWNED | 1);
 }
 
-bool frame_release(struct domain *d, mfn_t m)
+/* frame_release(); *gone: it was the last reference, and the frame is for the allocator. */
+static inline __attribute__((always_inline)) bool release_frame(struct domain *d, mfn_t m, bool *gone)
 {
     struct frame *f = frame_of(m);
     uint64_t x = f->refs;
 
+    *gone = false;
     do {
         if (!(x & REFS_OWNED) || READ_ONCE(f->owner) != d->id)
             return false;
@@ -430,12 +437,43 @@ bool frame_release(struct domain *d, mfn_t m)
         d->page_list = f->next;
     if (f->next)
         frame_table[f->next].prev = f->prev;
-    if (f->type & TYPE_PINNED)
+    x = f->type;
+    if (unlikely(x & TYPE_PINNED))
         (void)!type_unpin(m);
     /* A table left half validated holds a reference to itself: have it undone. */
-    queue(f);
-    frame_put(m);
+    if (unlikely(is_table(type_of(x))))
+        queue(f);
+    *gone = put_to_end(m);
     return true;
+}
+
+bool frame_release(struct domain *d, mfn_t m)
+{
+    bool gone, ok = release_frame(d, m, &gone);
+
+    if (gone) {
+        frames_free(m, 0, true);
+        budget_take(FRAME_FREE_UNITS);
+    }
+    return ok;
+}
+
+unsigned frames_release(struct domain *d, const uint64_t *mfns, unsigned n)
+{
+    mfn_t free[FRAMES_AT_ONCE];
+    unsigned i, k = 0;
+
+    for (i = 0; i < n; i++) {
+        bool gone;
+
+        if (!mfn_is_ram(mfn(mfns[i])) || !release_frame(d, mfn(mfns[i]), &gone))
+            break;
+        if (gone)
+            free[k++] = mfn(mfns[i]);
+    }
+    frames_free_pages(free, k);
+    budget_take(k * FRAME_FREE_UNITS);
+    return i;
 }
 
 void frame_share(struct domain *d, mfn_t m)

@@ -85,6 +85,7 @@ static inline bool mfn_is_ram(mfn_t m)               { return mfn_is_tracked(m) 
 __must_check bool frame_get(mfn_t m, domid_t owner);
 /* As above for a frame that the caller already has a reference to. */
 void frame_get_again(mfn_t m);
+#define FRAME_FREE_UNITS 4u /* of the budget, about: the free list is sorted, and merges with neighbours */
 /* Gives one back; the last returns an owned frame to its owner's account and to the allocator. */
 void frame_put(mfn_t m);
 
@@ -122,8 +123,14 @@ void frame_mapped_foreign(mfn_t m);
  * checked the limit.
  */
 void frame_assign(struct domain *d, mfn_t m);
-/* Takes the allocation's own reference back (guest freed it, or it died): false if somebody did already. */
+/*
+ * Takes the allocation's own reference back (guest freed it, or it died): false if it is not d's, or somebody did already. d's lock
+ * is held, without which no frame becomes one of d's list, nor leaves it: so nobody need hold a reference to ask.
+ */
 __must_check bool frame_release(struct domain *d, mfn_t m);
+/* The same for whatever numbers, up to the first that is no such frame; gives how many. */
+#define FRAMES_AT_ONCE 32u
+__must_check unsigned frames_release(struct domain *d, const uint64_t *mfns, unsigned n);
 /*
  * Makes a page of the hypervisor visible to d: owner d, a general and a WRITABLE reference held by the hypervisor
  * (frame_put_type gives it up), not counted as d's memory.
@@ -155,6 +162,10 @@ __must_check bool frame_take(struct domain *d, mfn_t m);
  */
 mfn_t frames_alloc_on(unsigned order, unsigned addr_bits, nodemask_t of);
 static inline mfn_t frames_alloc(unsigned order, unsigned addr_bits) { return frames_alloc_on(order, addr_bits, NODES_ALL); }
+/* Single ones, n <= FRAMES_AT_ONCE of them; gives how many there were. */
+unsigned frames_alloc_pages(mfn_t *m, unsigned n, unsigned addr_bits, nodemask_t of);
+/* n of them back, with somebody's data. */
+void frames_free_pages(const mfn_t *m, unsigned n);
 /* Back to the pool; all refs are 0. `dirty`: holds somebody's data. */
 void frames_free(mfn_t m, unsigned order, bool dirty);
 /* Adds memory at boot: frames [start, end) become free. */

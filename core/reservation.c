@@ -26,12 +26,14 @@ static _Atomic uint64_t claimed; /* sum of all domains' claimed_pages */
 
 uint64_t reservation_claimed(void) { return claimed; }
 
-/* d's lock is held. Is there room for n more pages for d, its own claim included? */
-static bool room_for(struct domain *d, uint64_t n)
+/* d's lock is held. For how many more pages of d is there room, its own claim included? */
+static uint64_t room(struct domain *d)
 {
-    uint64_t free = frames_free_count(), others = claimed - d->claimed_pages;
+    uint64_t free = frames_free_count(), others = claimed - d->claimed_pages, have = d->tot_pages;
 
-    return d->tot_pages + n <= d->max_pages && free >= others && free - others >= n;
+    if (domain_dying(d) || have >= d->max_pages || free < others)
+        return 0;
+    return MIN(free - others, d->max_pages - have);
 }
 
 static void claim_used(struct domain *d, uint64_t n)
@@ -42,17 +44,32 @@ static void claim_used(struct domain *d, uint64_t n)
     claimed -= used;
 }
 
-/* Frames for d from where mem_flags say; a node that is not there has none. */
-static mfn_t frames_for(struct domain *d, unsigned order, unsigned mem_flags)
+/* Where frames for d come from, as mem_flags say: first these nodes; a node that is not there has none. *all: then any other. */
+static nodemask_t nodes_for(struct domain *d, unsigned mem_flags, bool *all)
 {
-    unsigned bits = XENMEMF_get_address_bits(mem_flags), node = XENMEMF_get_node(mem_flags);
+    unsigned node = XENMEMF_get_node(mem_flags);
     bool exact = mem_flags & XENMEMF_exact_node_request, named = node < numa.nodes;
     nodemask_t nodes = named ? 1u << node : exact ? 0 : atomic_load_explicit(&d->nodes, memory_order_relaxed);
-    mfn_t m = frames_alloc_on(order, bits, nodes);
 
-    if (mfn_same(m, MFN_NONE) && !exact && ~nodes & numa_all_nodes())
-        m = frames_alloc(order, bits);
-    return m;
+    *all = !exact && ~nodes & numa_all_nodes();
+    return nodes;
+}
+
+static mfn_t frames_for(struct domain *d, unsigned order, unsigned mem_flags)
+{
+    bool all;
+    nodemask_t nodes = nodes_for(d, mem_flags, &all);
+    mfn_t m = frames_alloc_on(order, XENMEMF_get_address_bits(mem_flags), nodes);
+
+    return mfn_same(m, MFN_NONE) && all ? frames_alloc(order, XENMEMF_get_address_bits(mem_flags)) : m;
+}
+
+/* d's lock is held. */
+static inline void give(struct domain *d, mfn_t m, uint64_t pfn)
+{
+    frame_assign(d, m);
+    m2p_set(m, pfn);
+    dirty_mark(d, m);
 }
 
 mfn_t reservation_add(struct domain *d, unsigned order, unsigned mem_flags, uint64_t pfn)
@@ -62,15 +79,12 @@ mfn_t reservation_add(struct domain *d, unsigned order, unsigned mem_flags, uint
 
     lowmem_check();
     lock(&d->lock);
-    if (!domain_dying(d) && room_for(d, n))
+    if (room(d) >= n)
         m = frames_for(d, order, mem_flags);
     if (!mfn_same(m, MFN_NONE)) {
         claim_used(d, n);
-        for (uint64_t i = 0; i < n; i++) {
-            frame_assign(d, mfn_plus(m, i));
-            m2p_set(mfn_plus(m, i), pfn == M2P_INVALID ? pfn : pfn + i);
-            dirty_mark(d, mfn_plus(m, i));
-        }
+        for (uint64_t i = 0; i < n; i++)
+            give(d, mfn_plus(m, i), pfn == M2P_INVALID ? pfn : pfn + i);
         if (pfn != M2P_INVALID)
             WRITE_ONCE(d->max_pfn, MAX(d->max_pfn, pfn + n));
     }
@@ -79,17 +93,48 @@ mfn_t reservation_add(struct domain *d, unsigned order, unsigned mem_flags, uint
     return m;
 }
 
+unsigned reservation_add_pages(struct domain *d, unsigned mem_flags, uint64_t *list, unsigned n)
+{
+    unsigned bits = XENMEMF_get_address_bits(mem_flags), got;
+    mfn_t m[FRAMES_AT_ONCE];
+    nodemask_t nodes;
+    bool all;
+
+    lowmem_check();
+    lock(&d->lock);
+    n = (unsigned)MIN(room(d), (uint64_t)n);
+    nodes = nodes_for(d, mem_flags, &all);
+    got = frames_alloc_pages(m, n, bits, nodes);
+    if (unlikely(got < n && all))
+        got += frames_alloc_pages(&m[got], n - got, bits, NODES_ALL);
+    claim_used(d, got);
+    for (unsigned i = 0; i < got; i++) {
+        give(d, m[i], list[i]);
+        if (list[i] != M2P_INVALID && list[i] >= d->max_pfn)
+            WRITE_ONCE(d->max_pfn, list[i] + 1);
+        list[i] = m[i].n;
+    }
+    unlock(&d->lock);
+    lowmem_check();
+    return got;
+}
+
 bool reservation_remove(struct domain *d, mfn_t m)
 {
     bool ok;
 
-    if (!frame_get(m, d->id))
-        return false;
     lock(&d->lock);
-    ok = frame_release(d, m);
+    ok = frames_release(d, &m.n, 1);
     unlock(&d->lock);
-    frame_put(m);
     return ok;
+}
+
+unsigned reservation_remove_pages(struct domain *d, const uint64_t *mfns, unsigned n)
+{
+    lock(&d->lock);
+    n = frames_release(d, mfns, n);
+    unlock(&d->lock);
+    return n;
 }
 
 /* ---- Exchange ---- */

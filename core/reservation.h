@@ -23,8 +23,12 @@ struct e820entry { uint64_t addr, size; uint32_t type; } __attribute__((packed))
  * some. MFN_NONE: beyond d's limit, or no memory.
  */
 mfn_t reservation_add(struct domain *d, unsigned order, unsigned mem_flags, uint64_t pfn);
-/* d gives a frame back. False: not d's. It is free when its last mapping goes. */
+/* n single ones, n <= FRAMES_AT_ONCE: list[] has their names, and then their frames. Gives how many there were. */
+unsigned reservation_add_pages(struct domain *d, unsigned mem_flags, uint64_t *list, unsigned n);
+/* d gives a frame back. False: not d's. It is free when its last mapping goes. The caller holds d. */
 bool reservation_remove(struct domain *d, mfn_t m);
+/* The same for n numbers, n <= FRAMES_AT_ONCE, up to the first that is no frame of d's; gives how many. */
+unsigned reservation_remove_pages(struct domain *d, const uint64_t *mfns, unsigned n);
 /*
  * XENMEM_exchange of the caller's own frames, from extent x->nr_exchanged on, which it raises by those that are done.
  * -ERESTART: go on from there. What failed did nothing: -EINVAL, -EFAULT, -ENOMEM.

@@ -127,6 +127,14 @@ static void the_result_says_how_many_fitted(void **state)
     assert_int_equal(reserve(XENMEM_decrease_reservation, 4, 0, 0), 2);
     *entry(0) = ~0ul;
     assert_int_equal(reserve(XENMEM_decrease_reservation, 1, 0, 0), 0);
+    /* The same of so many that several are done together. */
+    a.d->max_pages = a.d->tot_pages + FRAMES_AT_ONCE + 13;
+    assert_int_equal(populate(2 * FRAMES_AT_ONCE, 0, 7500), FRAMES_AT_ONCE + 13);
+    assert_extents(FRAMES_AT_ONCE + 13, 0, 7500);
+    *entry(FRAMES_AT_ONCE + 5) = *entry(3); /* given back already, in the same call */
+    assert_int_equal(reserve(XENMEM_decrease_reservation, FRAMES_AT_ONCE + 13, 0, 0), FRAMES_AT_ONCE + 5);
+    assert_int_equal(a.d->tot_pages, a.d->max_pages - FRAMES_AT_ONCE - 5);
+    hosted_check();
     /* A guest of no privilege may not ask for more than 2 MiB in one piece. */
     a.d->max_pages = PAGES + MORE;
     assert_int_equal(populate(1, 10, 8000), 0);

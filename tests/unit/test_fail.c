@@ -54,6 +54,18 @@ mfn_t __wrap_frames_alloc_on(unsigned order, unsigned addr_bits, nodemask_t node
     return FAILS(ALLOCATION) ? MFN_NONE : __real_frames_alloc_on(order, addr_bits, nodes);
 }
 
+/* At each of them: some pages are had. */
+unsigned __real_frames_alloc_pages(mfn_t *m, unsigned n, unsigned addr_bits, nodemask_t nodes);
+unsigned __wrap_frames_alloc_pages(mfn_t *m, unsigned n, unsigned addr_bits, nodemask_t nodes);
+unsigned __wrap_frames_alloc_pages(mfn_t *m, unsigned n, unsigned addr_bits, nodemask_t nodes)
+{
+    unsigned some;
+
+    for (some = 0; some < n && !FAILS(ALLOCATION); some++)
+        continue;
+    return __real_frames_alloc_pages(m, some, addr_bits, nodes);
+}
+
 /* The first half of it still is copied, as when a page ends there. */
 size_t __real_machine_copy_from_guest(void *to, guest_ptr_t from, size_t n);
 size_t __wrap_machine_copy_from_guest(void *to, guest_ptr_t from, size_t n);
