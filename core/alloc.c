@@ -16,6 +16,14 @@
  *   A3  zone->orders has a bit for exactly the orders whose list is not empty
  *   A4  no block has frames of two nodes; each node counts those of its blocks
  *
+ * Clearing: a free frame holds nobody's data, or it has DIRTY; who takes it clears it before it is used (frame_assign(), hv_pages()).
+ * CPUs with nothing to do clear free frames where they are, so that this is seldom left to do:
+ *
+ *   S1  DIRTY goes from a free frame only when all of it is cleared, by the CPU that set SCRUB, which goes in the same step
+ *   S2  SCRUB is set only on a frame that is free and dirty; who takes a frame with it waits until it has gone. So no CPU writes to a
+ *       frame that is in somebody's hands, whatever it began before
+ *   S3  a frame that was freed since the boot, and is dirty, has its bit in `unclean`, or a CPU is on its way to it
+ *
  * Lists, heads' REFS_FREE and cursors are under the FRAMES lock. Frames inside a block are nobody else's
  * business between its removal and its return: a CPU that merges looks only at heads of blocks, as buddies
  * are aligned to their size. So the inside of a block is marked and unmarked without the lock.
@@ -45,6 +53,14 @@ static struct node {
 
 static struct lock frames_lock = LOCK_INIT(FRAMES);
 static unsigned zones_end;          /* zones from this one on never had a frame: it moves while booting only */
+
+/*
+ * Parts of memory, of 2^unclean_shift frames each, in which a frame may be free and dirty. What no domain ever had is not among them:
+ * memory of the machine that nobody asked for is not to be touched.
+ */
+enum { PARTS = 4096 };
+static _Atomic uint64_t unclean[PARTS / 64];
+static unsigned unclean_shift;      /* fixed at boot */
 
 static unsigned zone_index(uint64_t n) { return 63 - (unsigned)__builtin_clzll(n); }
 static struct node *node_of(uint32_t n) { return numa.nodes == 1 ? nodes : &nodes[numa_node_of(mfn(n))]; }
@@ -144,13 +160,30 @@ static inline __attribute__((always_inline)) uint32_t block_remove(unsigned orde
 
 /* ---- Frames ---- */
 
+static __attribute__((noinline)) void scrub_wait(const struct frame *f)
+{
+    while (atomic_load(&f->refs) & REFS_SCRUB)
+        machine_relax();
+}
+
+/* Frame n, which is free, is one to clear. */
+static inline void scrub_note(uint32_t n)
+{
+    uint32_t part = n >> unclean_shift;
+    uint64_t bit = 1ull << part % 64;
+
+    if (!(atomic_load(&unclean[part / 64]) & bit))
+        atomic_fetch_or(&unclean[part / 64], bit);
+}
+
 /* The frames of a block just removed become ordinary ones. More CPUs that may have a translation to them from their former life. */
 static inline cpumask_t block_clean(uint32_t n, unsigned order, cpumask_t stale)
 {
     for (uint32_t i = 0; i < 1u << order; i++) {
         struct frame *f = &frame_table[n + i];
 
-        atomic_fetch_and(&f->refs, ~REFS_FREE);
+        if (unlikely(atomic_fetch_and(&f->refs, ~REFS_FREE) & REFS_SCRUB))
+            scrub_wait(f);
         f->cursor = 0;
         if (stale != pcpu_online)
             stale |= machine_stale(pcpu_online, f->stamp);
@@ -215,16 +248,21 @@ static inline void block_mark(uint32_t n, unsigned order, uint64_t mark)
     }
 }
 
-void frames_free(mfn_t m, unsigned order, bool dirty)
+static inline void block_free(uint32_t n, unsigned order, bool dirty)
 {
-    uint32_t n = (uint32_t)m.n;
-
-    ASSERT(order <= MAX_ORDER && m.n != 0 && !(m.n & ((1ull << order) - 1)));
-    ASSERT(m.n + (1ull << order) <= frame_count && same_node(n, n + (1u << order) - 1));
+    ASSERT(order <= MAX_ORDER && n != 0 && !(n & ((1u << order) - 1)));
+    ASSERT(n + (1ull << order) <= frame_count && same_node(n, n + (1u << order) - 1));
     block_mark(n, order, REFS_FREE | (dirty ? REFS_DIRTY : 0));
     lock(&frames_lock);
     block_insert(n, order);
     unlock(&frames_lock);
+}
+
+void frames_free(mfn_t m, unsigned order, bool dirty)
+{
+    block_free((uint32_t)m.n, order, dirty);
+    for (uint64_t n = m.n; dirty && n < m.n + (1ull << order); n += 1ull << unclean_shift)
+        scrub_note((uint32_t)n);
 }
 
 void frames_free_pages(const mfn_t *m, unsigned n)
@@ -237,6 +275,59 @@ void frames_free_pages(const mfn_t *m, unsigned n)
     for (unsigned i = 0; i < n; i++)
         block_insert((uint32_t)m[i].n, 0);
     unlock(&frames_lock);
+    for (unsigned i = 0; i < n; i++)
+        scrub_note((uint32_t)m[i].n);
+}
+
+/* ---- Clearing free frames ---- */
+
+/* Clears frame n if it is free and dirty, and nobody does already. */
+static bool scrub_frame(uint32_t n)
+{
+    struct frame *f = &frame_table[n];
+    uint64_t x = atomic_load(&f->refs);
+
+    do {
+        if ((x & (REFS_FREE | REFS_DIRTY | REFS_SCRUB)) != (REFS_FREE | REFS_DIRTY))
+            return false;
+    } while (!atomic_compare_exchange_weak(&f->refs, &x, x | REFS_SCRUB));
+    memset(machine_ram(mfn(n)), 0, PAGE_SIZE);
+    atomic_fetch_and(&f->refs, ~(REFS_DIRTY | REFS_SCRUB));
+    return true;
+}
+
+/* The next part is this CPU's; false: there is none. */
+static bool scrub_take(struct frames_scrub *s)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(unclean); i++) {
+        uint64_t x = atomic_load_explicit(&unclean[i], memory_order_relaxed), bit = x & -x;
+
+        if (x && atomic_fetch_and(&unclean[i], ~bit) & bit) {
+            s->at = (i * 64 + (unsigned)__builtin_ctzll(x)) << unclean_shift;
+            s->end = (uint32_t)MIN(s->at + (1ul << unclean_shift), frame_count);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool frames_scrub(struct frames_scrub *s)
+{
+    enum { LOOKS = 512 };
+
+    if (s->at == s->end && !scrub_take(s))
+        return false;
+    for (unsigned i = 0; i < LOOKS && s->at < s->end; i++) {
+        if (scrub_frame(s->at++))
+            break;
+    }
+    return true;
+}
+
+void frames_scrub_end(const struct frames_scrub *s)
+{
+    if (s->at < s->end)
+        scrub_note(s->at);
 }
 
 void frames_add(mfn_t start, mfn_t end)
@@ -245,6 +336,8 @@ void frames_add(mfn_t start, mfn_t end)
 
     if (n < last)
         zones_end = MAX(zones_end, zone_index(last - 1) + 1);
+    while ((frame_count - 1) >> unclean_shift >= PARTS)
+        unclean_shift++;
     while (n < last) {
         unsigned order = (unsigned)__builtin_ctzll(n);
         uint64_t stop = MIN(last, numa_span_end(mfn(n)));
@@ -252,7 +345,7 @@ void frames_add(mfn_t start, mfn_t end)
         order = MIN(order, (unsigned)MAX_ORDER);
         while (n + (1ull << order) > stop)
             order--;
-        frames_free(mfn(n), order, true);
+        block_free((uint32_t)n, order, true);
         node_of((uint32_t)n)->total += 1ull << order;
         n += 1ull << order;
     }

@@ -37,21 +37,33 @@ static void reschedule(struct pcpu *c)
     }
 }
 
+/* Clears free pages, one at a time, until there is work, or none left to clear. */
+static void clear_pages(const struct pcpu *c)
+{
+    struct frames_scrub scrub = { 0 };
+
+    while (!atomic_load(&c->work) && frames_scrub(&scrub))
+        machine_interrupts();
+    frames_scrub_end(&scrub);
+}
+
 /*
  * Sleeps until there is work. Interrupts are off from the look at `work` on, so the kick of who gives work after it is pending and
  * ends machine_idle().
  */
 static void idle(struct pcpu *c)
 {
-    uint64_t began = now_ns(), ns;
-    struct idle_state s = idle_choose(began);
+    uint64_t began = now_ns(), slept;
+    struct idle_state s;
 
-    if (atomic_load(&c->work))
-        return;
-    machine_idle(&s);
-    ns = now_ns() - began;
-    idle_left(ns);
-    atomic_store_explicit(&c->idle_ns, c->idle_ns + ns, memory_order_relaxed); /* nobody else does */
+    clear_pages(c);
+    slept = now_ns();
+    s = idle_choose(slept);
+    if (!atomic_load(&c->work)) {
+        machine_idle(&s);
+        idle_left(now_ns() - slept);
+    }
+    atomic_store_explicit(&c->idle_ns, c->idle_ns + now_ns() - began, memory_order_relaxed); /* nobody else does */
 }
 
 /* Readies v to be entered; false if something else has to be done first. */

@@ -57,6 +57,7 @@ enum frame_type {
 #define REFS_HV      (1ull << 62) /* allocated by the hypervisor for the owner to see (shared info, grants)   */
 #define REFS_DIRTY   (1ull << 61) /* free, and still holds somebody's data: scrub before use                  */
 #define REFS_FREE    (1ull << 60) /* in the allocator; `cursor` is its order there if it heads a block        */
+#define REFS_SCRUB   (1ull << 59) /* a CPU clears it, which it began while the frame was free: S2 of core/alloc.c */
 
 struct frame {
     _Atomic uint64_t refs;
@@ -168,6 +169,13 @@ unsigned frames_alloc_pages(mfn_t *m, unsigned n, unsigned addr_bits, nodemask_t
 void frames_free_pages(const mfn_t *m, unsigned n);
 /* Back to the pool; all refs are 0. `dirty`: holds somebody's data. */
 void frames_free(mfn_t m, unsigned order, bool dirty);
+/*
+ * Clears free pages with somebody's data, for a CPU that has nothing else to do: one page at a call, or looks at some. False: there
+ * is none, of those that were freed since the boot. *s begins as 0, and ends with frames_scrub_end(), whenever that is.
+ */
+struct frames_scrub { uint32_t at, end; };
+bool frames_scrub(struct frames_scrub *s);
+void frames_scrub_end(const struct frames_scrub *s);
 /* Adds memory at boot: frames [start, end) become free. */
 void frames_add(mfn_t start, mfn_t end);
 uint64_t frames_free_count(void);

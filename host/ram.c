@@ -50,10 +50,16 @@ void host_ram_init(uint64_t frames)
     machine_e820_count = 1;
 }
 
-/* A frame comes out of the allocator with other people's data. */
+/* Nobody may touch it: free, and not on its way to be cleared. */
+static bool untouchable(const struct frame *f)
+{
+    return (atomic_load(&f->refs) & (REFS_FREE | REFS_SCRUB)) == REFS_FREE;
+}
+
+/* A frame comes out of the allocator with other people's data, or is cleared there. */
 static void unpoison(mfn_t m)
 {
-    if (!poisoned[m.n] || (atomic_load(&frame_of(m)->refs) & REFS_FREE))
+    if (!poisoned[m.n] || untouchable(frame_of(m)))
         return;
     poisoned[m.n] = false;
     ASAN_UNPOISON_MEMORY_REGION(ram + mfn_maddr(m), PAGE_SIZE);
@@ -63,7 +69,7 @@ static void unpoison(mfn_t m)
 void host_ram_poison(void)
 {
     for (uint64_t i = 1; i < frame_count; i++) {
-        if (!(frame_table[i].refs & REFS_FREE)) {
+        if (!untouchable(&frame_table[i])) {
             unpoison(mfn(i));
         } else if (!poisoned[i] && (frame_table[i].refs & REFS_DIRTY)) {
             poisoned[i] = true;
@@ -77,7 +83,7 @@ void *machine_frame(mfn_t m)
 {
     if (!mfn_is_ram(m))
         return NULL;
-    for (uint64_t i = m.n; i < frame_count && poisoned[i] && !(frame_table[i].refs & REFS_FREE); i++)
+    for (uint64_t i = m.n; i < frame_count && poisoned[i] && !untouchable(&frame_table[i]); i++)
         unpoison(mfn(i));
     return ram + mfn_maddr(m);
 }

@@ -29,8 +29,8 @@ REPLAYS := $(patsubst tests/fuzz/corpus/%,%,$(wildcard tests/fuzz/corpus/fuzz_*)
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 comma := ,
 UNIT_LIBS_test_cpuid        := -ldl
-# What another CPU does between the clock and the stamp.
-UNIT_LIBS_test_frame        := -Wl$(comma)--wrap=machine_flush_stamp
+# What another CPU does between the clock and the stamp, and while this one waits.
+UNIT_LIBS_test_frame        := -Wl$(comma)--wrap=machine_flush_stamp -Wl$(comma)--wrap=machine_relax
 # The points that fail: calls from one file to another, which is what the linker can turn.
 UNIT_LIBS_test_fail         := $(patsubst %,-Wl$(comma)--wrap=%,hv_alloc hv_pages frames_alloc_on frames_alloc_pages machine_copy_from_guest \
                                  machine_copy_to_guest)

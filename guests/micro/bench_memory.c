@@ -7,6 +7,7 @@
 #include "mm.h"
 
 #include <xen/memory.h>
+#include <xen/sched.h>
 
 #define BATCH 256
 
@@ -35,6 +36,14 @@ static void give_again(unsigned int n)
     memcpy(frames, pfns, sizeof(pfns));
 }
 
+/* What was freed may be cleared meanwhile, by a hypervisor that does so. */
+static void rest(void)
+{
+    struct sched_poll poll = { .timeout = now() + 20000000 };
+
+    hypercall(__HYPERVISOR_sched_op, SCHEDOP_poll, &poll);
+}
+
 BENCH(reservation)
 {
     unsigned int i;
@@ -53,6 +62,7 @@ BENCH(reservation)
     give_again(1);
     MEASURE_AFTER("decrease_256_each", BATCH, take(BATCH), reserve(XENMEM_decrease_reservation, frames, BATCH));
     MEASURE_AFTER("populate_256_each", BATCH, give_again(BATCH), reserve(XENMEM_populate_physmap, frames, BATCH));
+    MEASURE_AFTER("populate_256_rested_each", BATCH, give_again(BATCH); rest(), reserve(XENMEM_populate_physmap, frames, BATCH));
 }
 
 BENCH(domain)
@@ -93,5 +103,6 @@ BENCH(domain_32mib)
         return;
     MEASURE_AFTER("create_32mib", 1, dom ? domain_destroy((domid_t)dom) : (void)0, dom = domain_with_pages());
     bench_need("create", dom);
+    MEASURE_AFTER("create_32mib_rested", 1, dom ? domain_destroy((domid_t)dom) : (void)0; rest(), dom = domain_with_pages());
     MEASURE_AFTER("destroy_32mib", 1, dom = dom ? dom : domain_with_pages(), domain_destroy((domid_t)dom); dom = 0);
 }

@@ -38,6 +38,8 @@ static int shutdown_seen;
 
 void machine_relax(void) { usleep(1); }
 bool type_drain(struct vcpu *v) { return true; }
+bool frames_scrub(struct frames_scrub *s) { return false; }
+void frames_scrub_end(const struct frames_scrub *s) { }
 int port_send(struct domain *d, evtchn_port_t port) { return 0; }
 void domain_shutdown(struct domain *d, int code) { shutdown_seen = code; }
 

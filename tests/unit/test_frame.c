@@ -184,6 +184,143 @@ static void frames_come_scrubbed(void **state)
     hosted_check();
 }
 
+/* ---- Free memory is cleared while CPUs idle ---- */
+
+static void scrub_all(void)
+{
+    struct frames_scrub s = { 0 };
+
+    while (frames_scrub(&s))
+        continue;
+    frames_scrub_end(&s);
+}
+
+static bool is_cleared(mfn_t m)
+{
+    const uint8_t *p = machine_frame(m);
+
+    for (unsigned k = 0; k < PAGE_SIZE; k++) {
+        if (p[k])
+            return false;
+    }
+    return true;
+}
+
+static void what_was_freed_is_cleared_in_idle_time(void **state)
+{
+    struct frames_scrub s = { 0 };
+    unsigned untouched = 0;
+
+    for (unsigned i = 5; i < 8; i++) {
+        memset(machine_frame(a.m[i]), 0x5a, PAGE_SIZE);
+        assert_true(reservation_remove(a.d, a.m[i]));
+        assert_true(frame_of(a.m[i])->refs & REFS_DIRTY);
+    }
+    /* Given up after each page: the rest is still known. */
+    while (frames_scrub(&s)) {
+        frames_scrub_end(&s);
+        s = (struct frames_scrub){ 0 };
+    }
+    for (unsigned i = 5; i < 8; i++)
+        assert_int_equal(frame_of(a.m[i])->refs, REFS_FREE);
+    /* What nobody ever had is not touched. */
+    for (uint64_t n = 1; n < frame_count; n++)
+        untouched += (frame_table[n].refs & (REFS_FREE | REFS_DIRTY)) == (REFS_FREE | REFS_DIRTY);
+    assert_true(untouched > frame_count / 2);
+    assert_false(frames_scrub(&s));
+    b.d->max_pages = HOSTED_FRAMES;
+    for (unsigned i = 0; i < 64; i++)
+        assert_true(is_cleared(reservation_add(b.d, 0, 0, i)));
+    hosted_check();
+}
+
+void __real_machine_relax(void);
+void __wrap_machine_relax(void);
+
+static mfn_t being_cleared = { ~0ull }; /* by CPU 1, which goes on when we wait */
+static _Thread_local unsigned relaxed;
+
+void __wrap_machine_relax(void)
+{
+    if (!mfn_same(being_cleared, MFN_NONE) && ++relaxed == 3) {
+        memset(machine_frame(being_cleared), 0, PAGE_SIZE);
+        atomic_fetch_and(&frame_of(being_cleared)->refs, ~(REFS_DIRTY | REFS_SCRUB));
+        being_cleared = MFN_NONE;
+    }
+    __real_machine_relax();
+}
+
+/* A CPU that has begun to clear a page would write to it in the hands of its next owner. */
+static void nobody_gets_a_page_that_is_being_cleared(void **state)
+{
+    b.d->max_pages = HOSTED_FRAMES;
+    for (unsigned batch = 0; batch < 2; batch++) {
+        mfn_t m = a.m[7 + batch];
+        uint64_t list[4] = { 0, 1, 2, 3 };
+
+        assert_true(reservation_remove(a.d, m));
+        atomic_fetch_or(&frame_of(m)->refs, REFS_SCRUB);
+        being_cleared = m;
+        relaxed = 0;
+        for (unsigned i = 0; i < 64 && frame_of(m)->owner != b.d->id; i++) {
+            if (batch)
+                assert_int_equal(reservation_add_pages(b.d, 0, list, 4), 4);
+            else
+                assert_false(mfn_same(reservation_add(b.d, 0, 0, i), MFN_NONE));
+        }
+        assert_int_equal(frame_of(m)->owner, b.d->id);
+        assert_true(mfn_same(being_cleared, MFN_NONE));
+        assert_int_equal(relaxed, 3);
+        assert_int_equal(frame_of(m)->refs, REFS_OWNED | 1);
+        hosted_check();
+    }
+}
+
+static atomic_bool scrubbing;
+
+static void *scrub_in_idle_time(void *data)
+{
+    host_cpu = 1;
+    while (scrubbing) {
+        scrub_all();
+        machine_relax();
+    }
+    return NULL;
+}
+
+/* Pages come and go while another CPU clears those that are free: each is empty when it comes, and keeps what is written to it. */
+static void pages_come_and_go_while_others_are_cleared(void **state)
+{
+    pthread_t other;
+
+    scrubbing = true;
+    pthread_create(&other, NULL, scrub_in_idle_time, NULL);
+    b.d->max_pages = HOSTED_FRAMES;
+    for (unsigned round = 0; round < 2000; round++) {
+        uint64_t list[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+
+        assert_int_equal(reservation_add_pages(b.d, 0, list, 8), 8);
+        for (unsigned i = 0; i < 8; i++) {
+            uint64_t *p = machine_frame(mfn(list[i]));
+
+            for (unsigned k = 0; k < PT_ENTRIES; k++) {
+                assert_int_equal(p[k], 0);
+                p[k] = list[i] + round;
+            }
+        }
+        for (unsigned i = 0; i < 8; i++) {
+            const uint64_t *p = machine_frame(mfn(list[i]));
+
+            for (unsigned k = 0; k < PT_ENTRIES; k++)
+                assert_int_equal(p[k], list[i] + round);
+        }
+        assert_int_equal(reservation_remove_pages(b.d, list, 8), 8);
+    }
+    scrubbing = false;
+    pthread_join(other, NULL);
+    hosted_check();
+}
+
 static void one_type_at_a_time(void **state)
 {
     static const enum frame_type types[] = { TYPE_L1, TYPE_L2, TYPE_L3, TYPE_L4, TYPE_SEG, TYPE_WRITABLE };
@@ -495,6 +632,9 @@ int main(void)
         GUEST_TEST(the_last_mapping_frees_a_frame_given_up),
         GUEST_TEST(a_freed_frame_waits_for_its_last_user),
         GUEST_TEST(frames_come_scrubbed),
+        GUEST_TEST(what_was_freed_is_cleared_in_idle_time),
+        GUEST_TEST(nobody_gets_a_page_that_is_being_cleared),
+        GUEST_TEST(pages_come_and_go_while_others_are_cleared),
         GUEST_TEST(one_type_at_a_time),
         GUEST_TEST(descriptors_are_made_harmless_or_refused),
         GUEST_TEST(a_pinned_frame_that_is_given_up_goes),
