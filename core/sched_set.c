@@ -129,7 +129,7 @@ uint64_t sched_domain_time(struct domain *d)
 }
 
 /* Other vCPUs read it too: with the update flag they see that it changes under them. */
-static void put_runstate(const struct area_words *to, const struct vcpu_runstate_info *r, bool flag)
+static void put_runstate(area_word_t *const *to, const struct vcpu_runstate_info *r, bool flag)
 {
     if (flag)
         area_store(to, 1, r->state_entry_time | XEN_RUNSTATE_UPDATE);
@@ -146,11 +146,10 @@ _Static_assert(sizeof(struct vcpu_runstate_info) == AREA_WORDS * 8 &&
 void sched_update_runstate_area(struct vcpu *v)
 {
     struct vcpu_runstate_info r;
-    struct area_words to;
     uint64_t now;
 
     lock(&v->area_lock);
-    if (area_words(&to, &v->runstate_area, AREA_WORDS)) {
+    if (area_registered(&v->runstate_area)) {
         struct runq *q = runq_lock_of(v);
 
         r = v->runstate;
@@ -161,7 +160,7 @@ void sched_update_runstate_area(struct vcpu *v)
             r.time[r.state] += now - r.state_entry_time;
             r.state_entry_time = now;
         }
-        put_runstate(&to, &r, v->domain->vm_assist >> VMASST_TYPE_runstate_update_flag & 1);
+        put_runstate(v->runstate_area.w, &r, v->domain->vm_assist >> VMASST_TYPE_runstate_update_flag & 1);
     }
     unlock(&v->area_lock);
 }

@@ -82,15 +82,15 @@ uint64_t ns_to_tsc(uint64_t ns)
  * The version is odd while the rest changes. Each store orders all earlier ones before it, so no reader sees
  * new values under the old version. The version counts in v, not in guest memory.
  */
-static void put_time(const struct area_words *to, uint32_t version, uint64_t tsc)
+static void put_time(area_word_t *const *to, uint32_t version, uint64_t tsc)
 {
     uint64_t flags = source.stable ? XEN_PVCLOCK_TSC_STABLE_BIT : 0;
 
-    __atomic_store_n((area_word32_t *)to->w[0], version | 1, __ATOMIC_RELAXED);
+    __atomic_store_n((area_word32_t *)to[0], version | 1, __ATOMIC_RELAXED);
     area_store(to, 1, tsc);
     area_store(to, 2, tsc_to_ns(tsc));
     area_store(to, 3, source.mul | (uint64_t)(uint8_t)source.shift << 32 | flags << 40);
-    __atomic_store_n((area_word32_t *)to->w[0], version, __ATOMIC_RELEASE);
+    __atomic_store_n((area_word32_t *)to[0], version, __ATOMIC_RELEASE);
 }
 _Static_assert(sizeof(struct vcpu_time_info) == 32 && offsetof(struct vcpu_time_info, tsc_timestamp) == 8 &&
                offsetof(struct vcpu_time_info, tsc_to_system_mul) == 24 &&
@@ -100,16 +100,16 @@ _Static_assert(sizeof(struct vcpu_time_info) == 32 && offsetof(struct vcpu_time_
 void time_update_vcpu(struct vcpu *v)
 {
     uint64_t tsc = source.stable ? source.base : machine_tsc();
-    struct area_words to;
 
     lock(&v->area_lock);
     v->time_version += 2;
     if (v->info) {
-        area_words_of(&to, &v->info->time, 4);
-        put_time(&to, v->time_version, tsc);
+        area_word_t *at = (area_word_t *)&v->info->time, *const to[] = { at, at + 1, at + 2, at + 3 };
+
+        put_time(to, v->time_version, tsc);
     }
-    if (area_words(&to, &v->time_area, 4))
-        put_time(&to, v->time_version, tsc);
+    if (area_registered(&v->time_area))
+        put_time(v->time_area.w, v->time_version, tsc);
     unlock(&v->area_lock);
 }
 

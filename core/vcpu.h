@@ -47,6 +47,17 @@ struct cpuid_known { uint32_t leaf, subleaf; struct cpuid_leaf out; uint32_t val
 
 struct callback { uint64_t va; bool mask_events; }; /* va 0: not registered */
 
+/* Memory of the guest that is written by aligned words, each with one store; they alias whatever the guest has there. */
+typedef uint64_t __attribute__((may_alias)) area_word_t;
+typedef uint32_t __attribute__((may_alias)) area_word32_t;
+#define AREA_WORDS 6
+/* The frames are held for as long as it stands here, so its words stay where they are. mfn[0] MFN_NONE: not registered. */
+struct guest_area {
+    mfn_t mfn[2];
+    uint64_t va;
+    area_word_t *w[AREA_WORDS];
+};
+
 struct vcpu {
     unsigned id;                   /* [I] */
     uint32_t who;                  /* [I] both its numbers, as they are recorded: TRACE_WHO() */
@@ -96,7 +107,7 @@ struct vcpu {
     struct vcpu_info *_Atomic info; /* [v] in the shared info page, or in a frame of the guest's own (info_mfn) */
     struct vcpu_info no_info;      /* ... or here: one beyond that page, until it registers a place. No guest sees it */
     mfn_t info_mfn;                /* the reference held for it; MFN_NONE while in the shared info page */
-    struct guest_area { mfn_t mfn[2]; uint32_t offset; uint64_t va; } runstate_area, time_area; /* AREA lock; core/vcpu_area.h */
+    struct guest_area runstate_area, time_area; /* AREA lock; core/vcpu_area.h */
     struct lock area_lock;         /* class AREA: both areas, info->time, time_version */
     struct vcpu_runstate_info runstate; /* [s] */
 

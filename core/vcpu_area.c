@@ -6,6 +6,7 @@
 #include "core/flush.h"
 #include "core/frame.h"
 #include "core/guest.h"
+#include "core/log.h"
 #include "core/pcpu.h"
 #include "lib/errno.h"
 
@@ -18,24 +19,6 @@ struct vcpu_info *vcpu_info_home(struct vcpu *v)
     return s && v->id < XEN_LEGACY_MAX_VCPUS ? &s->vcpu_info[v->id] : &v->no_info;
 }
 
-void area_words_of(struct area_words *out, void *at, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++)
-        out->w[i] = (area_word_t *)at + i;
-}
-
-bool area_words(struct area_words *out, const struct guest_area *a, unsigned n)
-{
-    if (mfn_same(a->mfn[0], MFN_NONE))
-        return false;
-    for (unsigned i = 0; i < n; i++) {
-        uint64_t at = a->offset + i * sizeof(area_word_t);
-
-        out->w[i] = (area_word_t *)((uint8_t *)machine_frame(a->mfn[at >> PAGE_SHIFT]) + (at & ~PAGE_MASK));
-    }
-    return true;
-}
-
 static void area_put(const struct guest_area *a)
 {
     for (unsigned i = 0; i < 2; i++)
@@ -43,23 +26,32 @@ static void area_put(const struct guest_area *a)
             frame_put_type(a->mfn[i]);
 }
 
-/* The frame or, if it crosses a page boundary, both frames of the area. */
+/* The frame or, if it crosses a page boundary, both frames of the area, and its words in them. */
 static int area_find(struct guest_area *a, size_t size)
 {
+    uint64_t offset = a->va & ~PAGE_MASK;
     int err;
 
     if (a->va % sizeof(area_word_t) || a->va + size < a->va)
         return -EINVAL;
-    a->offset = (uint32_t)(a->va & ~PAGE_MASK);
     err = guest_frame_get(gptr(a->va), true, &a->mfn[0]);
-    if (err || a->offset + size <= PAGE_SIZE)
+    if (err)
         return err;
-    err = guest_frame_get(gptr(ROUNDUP(a->va, PAGE_SIZE)), true, &a->mfn[1]);
-    if (err) {
-        a->mfn[1] = MFN_NONE;
-        area_put(a);
+    if (offset + size > PAGE_SIZE) {
+        err = guest_frame_get(gptr(ROUNDUP(a->va, PAGE_SIZE)), true, &a->mfn[1]);
+        if (err) {
+            a->mfn[1] = MFN_NONE;
+            area_put(a);
+            return err;
+        }
     }
-    return err;
+    ASSERT(size <= AREA_WORDS * sizeof(area_word_t));
+    for (unsigned i = 0; i < size / sizeof(area_word_t); i++, offset += sizeof(area_word_t)) {
+        uint8_t *page = machine_frame(a->mfn[offset >> PAGE_SHIFT]);
+
+        a->w[i] = (area_word_t *)(page + (offset & ~PAGE_MASK));
+    }
+    return 0;
 }
 
 int vcpu_area_set(struct vcpu *v, struct guest_area *a, uint64_t va, size_t size)

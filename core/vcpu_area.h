@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory of the guest that the hypervisor writes for a vCPU: its vcpu_info, runstate and time. A guest names
- * the areas by virtual address; they are resolved to frames once, and the frames held (general and WRITABLE
- * references).
+ * the areas by virtual address; they are resolved once, to frames that are held (general and WRITABLE
+ * references) and to where each word is.
  *
  * v->area_lock covers the areas of v and the writing of them. v->info is read by any CPU without it.
  */
@@ -11,25 +11,16 @@
 
 #include "core/vcpu.h"
 
-/* Areas are written by aligned words, each with one store; they alias whatever the guest has there. */
-typedef uint64_t __attribute__((may_alias)) area_word_t;
-typedef uint32_t __attribute__((may_alias)) area_word32_t;
+/* a's lock held. */
+static inline bool area_registered(const struct guest_area *a) { return !mfn_same(a->mfn[0], MFN_NONE); }
 
-#define AREA_WORDS 6
-struct area_words { area_word_t *w[AREA_WORDS]; };
-
-/* Where the n words of a are; false if it is not registered. a's lock held. */
-bool area_words(struct area_words *out, const struct guest_area *a, unsigned n);
-/* The same of one piece of memory. */
-void area_words_of(struct area_words *out, void *at, unsigned n);
-
-static inline void area_store(const struct area_words *to, unsigned i, uint64_t value)
+static inline void area_store(area_word_t *const *to, unsigned i, uint64_t value)
 {
-    __atomic_store_n(to->w[i], value, __ATOMIC_RELEASE); /* after all earlier stores */
+    __atomic_store_n(to[i], value, __ATOMIC_RELEASE); /* after all earlier stores */
 }
 
 /*
- * a (an area of v) is now `size` bytes at `va` of the current guest; va 0: nowhere. Alignment: 8. The old
+ * a (an area of v) is now `size` bytes, AREA_WORDS words at most, at `va` of the current guest; va 0: nowhere. Alignment: 8. The old
  * frames are put. 0, -EFAULT, -EINVAL. It is not written yet.
  */
 int vcpu_area_set(struct vcpu *v, struct guest_area *a, uint64_t va, size_t size);
