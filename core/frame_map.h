@@ -168,11 +168,16 @@ static inline __attribute__((always_inline)) bool writable_put_ordinary(struct f
 {
     uint64_t x = atomic_load_explicit(&f->type, memory_order_relaxed);
 
-    do {
+    for (;;) {
         if (unlikely(x - (WRITABLE_ORDINARY + 1) >= REFS_MANY))
             return false;
-    } while (unlikely(!((x & TYPE_COUNT) == 1 ? put_last(f, &x, 1) : atomic_compare_exchange_weak(&f->type, &x, x - 1))));
-    return true;
+        if (unlikely((x & TYPE_COUNT) == 1)) {
+            if (put_last(f, &x, 1))
+                return true;
+        } else if (likely(atomic_compare_exchange_weak(&f->type, &x, x - 1))) {
+            return true;
+        }
+    }
 }
 
 /* n WRITABLE uses less, all of them the caller's; the same, but that others may have mapped the frame, too. */
@@ -180,11 +185,16 @@ static inline bool writable_put_foreign(struct frame *f, unsigned n)
 {
     uint64_t x = atomic_load_explicit(&f->type, memory_order_relaxed);
 
-    do {
+    for (;;) {
         if (unlikely((x & ~TYPE_FOREIGN) - (WRITABLE_ORDINARY + n) >= REFS_MANY))
             return false;
-    } while (unlikely(!((x & TYPE_COUNT) == n ? put_last(f, &x, n) : atomic_compare_exchange_weak(&f->type, &x, x - n))));
-    return true;
+        if ((x & TYPE_COUNT) == n) {
+            if (likely(put_last(f, &x, n)))
+                return true;
+        } else if (likely(atomic_compare_exchange_weak(&f->type, &x, x - n))) {
+            return true;
+        }
+    }
 }
 
 /* n references less to a frame in the ordinary state, if more are left; false: nothing changed. */
