@@ -137,6 +137,7 @@ __must_check struct domain *domain_get_next(domid_t from);
 /* The target of a call: DOMID_SELF or the caller's own id is the caller; another needs PRIV_CONTROL. errors in *err. */
 __must_check struct domain *domain_target(struct domain *caller, domid_t id, int *err);
 void domain_ref(struct domain *d);
+static inline void domain_refs(struct domain *d, unsigned n) { d->refs += n; }
 void domain_put(struct domain *d);
 
 static inline bool domain_may(const struct domain *d, enum privilege p)

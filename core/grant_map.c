@@ -177,6 +177,13 @@ static __attribute__((noinline)) void unlend(struct vcpu *v, struct domain *gran
     grant_unpin(granter, op->ref, writes(op));
 }
 
+/* So many mappings of what a domain granted begin, or end: one record, of whose they are and how many. */
+static inline void tell(enum perf which, uint32_t event, const struct domain *granter, unsigned n)
+{
+    this_pcpu()->perf[which] += n;
+    trace_inline(event, 2, granter->id | (uint64_t)n << 32, 0, 0, 0);
+}
+
 /* The mapping has all that it is to hold. */
 static inline void publish(struct domain *granter, struct mapping *m, mfn_t frame, uint64_t pte, const struct gnttab_map_grant_ref *op)
 {
@@ -185,13 +192,10 @@ static inline void publish(struct domain *granter, struct mapping *m, mfn_t fram
     m->pte = pte;
     m->frame = frame;
     m->ref = op->ref;
-    domain_ref(granter);
     atomic_store_explicit(&m->granter, granter, memory_order_release); /* from here on others may unmap it */
-    perf_count(PERF_GRANT_MAPS);
-    trace_inline(TRC_MEM_PAGE_GRANT_MAP, 1, op->dom, 0, 0, 0);
 }
 
-/* Pins from `done` on, and the handles of those as well as of what failed before. */
+/* Pins from `done` on, the handles of those as well as of what failed before, and the references on the granter of these. */
 static __attribute__((noinline)) void give_back(struct domain *granter, struct grant_table *t, const struct making *made,
                                                 const struct gnttab_map_grant_ref *op, unsigned done, unsigned n)
 {
@@ -203,6 +207,9 @@ static __attribute__((noinline)) void give_back(struct domain *granter, struct g
         if (i >= done || op[i].status)
             handle_free(t, made->m[i], made->handle[i]);
     unlock(&t->lock);
+    for (unsigned i = 0; i < done; i++)
+        if (op[i].status)
+            domain_put(granter);
 }
 
 /* grant_map() for what one domain granted, as far as there are handles, but at least for the first. Step by step for all of them. */
@@ -210,8 +217,7 @@ static unsigned map_run(struct vcpu *v, struct domain *granter, struct gnttab_ma
 {
     struct grant_table *t = grant_table(v->domain);
     struct making made;
-    bool failed = false;
-    unsigned done;
+    unsigned done, failed = 0;
 
     n = handles_take(t, made.m, made.handle, n);
     if (unlikely(!n)) {
@@ -229,16 +235,19 @@ static unsigned map_run(struct vcpu *v, struct domain *granter, struct gnttab_ma
         }
     }
     pt_grant_map(v, made.entry, done);
+    domain_refs(granter, done);
     for (unsigned i = 0; i < done; i++) {
         if (likely(!op[i].status) && unlikely(refs_for(&op[i]) == 2 && !made.entry[i].pte))
             unlend(v, granter, &op[i], made.frame[i]);
-        failed |= op[i].status;
-        if (unlikely(op[i].status))
+        if (unlikely(op[i].status)) {
+            failed++;
             continue;
+        }
         op[i].handle = made.handle[i];
         op[i].dev_bus_addr = mfn_maddr(made.frame[i]); /* Linux learns the frame from it, device or not */
         publish(granter, made.m[i], made.frame[i], made.entry[i].pte, &op[i]);
     }
+    tell(PERF_GRANT_MAPS, TRC_MEM_PAGE_GRANT_MAP, granter, done - failed);
     if (unlikely(failed || done < n))
         give_back(granter, t, &made, op, done, n);
     return done;
@@ -318,8 +327,6 @@ static int16_t replace(struct vcpu *v, const struct mapping *m, uint64_t new_add
 static inline void release_later(struct grant_unmaps *batch, struct mapping *m, grant_handle_t handle, unsigned refs)
 {
     ASSERT(batch->n < GRANT_UNMAPS);
-    perf_count(PERF_GRANT_UNMAPS);
-    trace_inline(TRC_MEM_PAGE_GRANT_UNMAP, 1, m->granter->id, 0, 0, 0);
     batch->item[batch->n++] = (struct grant_release){ m->granter, m, handle, refs };
 }
 
@@ -442,6 +449,7 @@ void grant_unmaps_finish(struct domain *d, struct grant_unmaps *batch)
     for (; r < end; r = same) {
         for (same = r + 1; same < end && same->granter == r->granter; same++)
             continue;
+        tell(PERF_GRANT_UNMAPS, TRC_MEM_PAGE_GRANT_UNMAP, r->granter, (unsigned)(same - r));
         grant_unpin_all(r->granter, r, (unsigned)(same - r));
     }
     for (r = batch->item; r < end; r++)
