@@ -54,6 +54,26 @@ def passed(boot):
     return boot.finished and boot.passed and not boot.failed
 
 
+@pytest.mark.parametrize("machine", ["pc", "q35"])
+@pytest.mark.parametrize("cpus", [1, 2, 7, 64])
+def test_cpus(machine, cpus):
+    """All CPUs start, and dom0 has a vCPU on each; a part of them, if it says so."""
+    micro.build()
+    boot = micro.boot("only=sched+time+platform", cpus=cpus, vcpus=cpus, more=["-M", machine])
+    assert boot.says(rf"\(XEN\) {cpus} CPUs?$"), boot.tail()
+    assert boot.says(rf"\(XEN\) dom0: .* {cpus} vCPUs?,")
+    assert ("platform.cpuinfo.max_present", str(cpus - 1)) in boot.observed
+    assert passed(boot), boot.tail()
+
+
+def test_more_cpus_than_there_is_room_for():
+    micro.build()
+    boot = micro.boot("only=version", cpus=65)
+    assert boot.says(r"\(XEN\) 64 CPUs$") and passed(boot), boot.tail()
+    boot = micro.boot("only=version", cpus=8, options="maxcpus=3")
+    assert boot.says(r"\(XEN\) 3 CPUs$") and passed(boot), boot.tail()
+
+
 def test_id_that_no_message_reaches(tmp_path):
     """Without x2APIC, ids have 8 bits: what is meant for 257 would come to 1, which runs already."""
     micro.build()
