@@ -20,6 +20,7 @@
 
 #define MEASURE_MS      50u
 #define TRIES           8u
+#define NARROW          0xffffu       /* a counter that wraps in about the time of a measurement */
 #define STUCK_CYCLES    4000000000ull /* a reference that does not move for so long is broken */
 
 /* ---- References ---- */
@@ -163,8 +164,7 @@ static void measure(const struct reference *ref)
     uint64_t wanted = ref->hz * MEASURE_MS / 1000, ref_ticks, tsc_ticks;
     struct sample first, last;
 
-    if (wanted > ref->mask / 4 * 3)
-        wanted = ref->mask / 4 * 3;
+    wanted = MIN(wanted, (uint64_t)ref->mask / 2); /* the rest is for delays before the counter wraps */
     if (!apic_timer_has_deadline())
         apic_timer_count(0xffffffff);
     first = take_sample(ref);
@@ -178,6 +178,21 @@ static void measure(const struct reference *ref)
     tsc_ticks = last.tsc - first.tsc;
     tsc_hz = muldiv64(tsc_ticks, ref->hz, ref_ticks);
     apic_scale = muldiv64(first.apic - last.apic, 1ull << 32, tsc_ticks);
+}
+
+/*
+ * The PIT wraps after 55 ms. If the CPU was away for so long, by an SMI or because an emulator was put aside, ticks are missing, and
+ * the TSC seems faster than it is, never slower. So the slowest of several measurements counts.
+ */
+static void measure_narrow(const struct reference *ref)
+{
+    uint64_t slowest = ~0ull;
+
+    for (unsigned i = 0; i < TRIES; i++) {
+        measure(ref);
+        slowest = MIN(slowest, tsc_hz);
+    }
+    tsc_hz = slowest;
 }
 
 /* ---- The battery clock ---- */
@@ -262,7 +277,10 @@ void clock_init(const struct acpi_info *acpi, enum clock_source first)
     struct reference ref;
 
     choose(acpi, first, &ref);
-    measure(&ref);
+    if (ref.mask > NARROW)
+        measure(&ref);
+    else
+        measure_narrow(&ref);
     hv_log(LOG_INFO, "TSC runs at %lu.%03lu MHz by the %s%s", tsc_hz / 1000000, tsc_hz / 1000 % 1000,
            ref.name, tsc_invariant() ? ", invariant" : "");
     time_init(tsc_hz, tsc_invariant(), clock_read_rtc());
