@@ -27,7 +27,8 @@
 
 static bool port_is_good(const struct xen_power_register *r)
 {
-    return r->address && r->address <= UINT16_MAX && r->bit_width == 8 && r->bit_offset == 0 && !machine_keeps_port((unsigned)r->address, 1);
+    return r->address && r->address <= UINT16_MAX && r->bit_width == 8 && r->bit_offset == 0 &&
+           !machine_keeps_port((unsigned)r->address, 1);
 }
 
 /* -EINVAL: not a state by the ABI's and ACPI's rules, or by a port that dom0 may not have. */

@@ -2,8 +2,8 @@
 /*
  * Idle states: which one a CPU enters when it has nothing to do, and how often and how long it was in each.
  *
- * A CPU's state 0 is C0: it runs. State 1 halts, as long as nobody says more: what the firmware offers is in tables that only dom0's
- * kernel can read, and it tells us (XENPF_set_processor_pminfo).
+ * A CPU's state 0 is C0: it runs. State 1 halts, as long as nobody says more: what the firmware offers is in tables that only
+ * dom0's kernel can read, and it tells us (XENPF_set_processor_pminfo).
  */
 #ifndef CORE_IDLE_H
 #define CORE_IDLE_H
@@ -43,8 +43,8 @@ void idle_init(bool used, uint32_t max_type, uint32_t max_substate);
 bool idle_is_used(void);
 
 /*
- * From now on these are the CPU's, beside C0 and a C1 if there is none among them; n < IDLE_STATES - 1, no latency is less than the one
- * before it. Counters begin anew.
+ * From now on these are the CPU's, beside C0 and a C1 if there is none among them; n < IDLE_STATES - 1, no latency is less than
+ * the one before it. Counters begin anew.
  */
 void idle_set(unsigned cpu, const struct idle_state *states, unsigned n);
 

@@ -181,8 +181,8 @@ static void measure(const struct reference *ref)
 }
 
 /*
- * The PIT wraps after 55 ms. If the CPU was away for so long, by an SMI or because an emulator was put aside, ticks are missing, and
- * the TSC seems faster than it is, never slower. So the slowest of several measurements counts.
+ * The PIT wraps after 55 ms. If the CPU was away for so long, by an SMI or because an emulator was put aside, ticks are missing,
+ * and the TSC seems faster than it is, never slower. So the slowest of several measurements counts.
  */
 static void measure_narrow(const struct reference *ref)
 {

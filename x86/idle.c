@@ -2,8 +2,8 @@
 /*
  * Waiting for an interrupt. No wake-up is lost: interrupts are off since before the caller's last look for work, so one that comes
  * in after it is pending. HLT sees it, as sti lets interrupts in only after the instruction that follows; MWAIT is asked to end for
- * interrupts that are masked; and the chipset brings a CPU back from a state that a port read entered when one is pending, masked or
- * not. What MWAIT monitors is not needed for that: CPUs are woken by interrupts alone.
+ * interrupts that are masked; and the chipset brings a CPU back from a state that a port read entered when one is pending, masked
+ * or not. What MWAIT monitors is not needed for that: CPUs are woken by interrupts alone.
  */
 #include "x86/idle.h"
 

@@ -14,8 +14,10 @@
 
 /* As Linux uploads them: by MWAIT with the vendor's class and hint, by port with its width. */
 #define HALT              { .reg = { .space_id = 0x7f }, .type = 1, .latency = 0 }
-#define MWAIT(c, hint)    { .reg = { .space_id = 0x7f, .bit_width = 1, .bit_offset = 2, .address = (hint) }, .type = (c), .latency = (c) }
-#define PORT(c, port)     { .reg = { .space_id = 1, .bit_width = 8, .access_size = 1, .address = (port) }, .type = (c), .latency = (c) }
+#define MWAIT(c, hint)    { .reg = { .space_id = 0x7f, .bit_width = 1, .bit_offset = 2, .address = (hint) }, .type = (c), \
+                            .latency = (c) }
+#define PORT(c, port)     { .reg = { .space_id = 1, .bit_width = 8, .access_size = 1, .address = (port) }, .type = (c), \
+                            .latency = (c) }
 
 static struct xen_processor_cx by_mwait[] = { MWAIT(1, 0x00), MWAIT(2, 0x10), MWAIT(3, 0x20) };
 static struct xen_processor_cx by_port[] = { HALT, PORT(2, 0x80) };

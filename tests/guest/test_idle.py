@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Idle states that dom0 told of, entered and left: by MWAIT on Bochs, which has it, and by a port on QEMU. The guest sleeps on one CPU
-after the other (guests/micro/idle.c): a lost wake-up would be its end."""
+"""Idle states that dom0 told of, entered and left: by MWAIT on Bochs, which has it, and by a port on QEMU. The guest sleeps on one
+CPU after the other (guests/micro/idle.c): a lost wake-up would be its end."""
 
 import re
 

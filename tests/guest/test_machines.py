@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Machines of all sorts: how many CPUs, what they are called, and which clocks and interrupt controllers there are. Where QEMU has no
-such machine, GRUB gives it other tables of the firmware."""
+"""Machines of all sorts: how many CPUs, what they are called, and which clocks and interrupt controllers there are. Where QEMU has
+no such machine, GRUB gives it other tables of the firmware."""
 
 import re
 import shutil
@@ -24,7 +24,8 @@ boot
 
 def table(signature, body):
     """A table of the firmware, whose bytes add up to 0."""
-    whole = bytearray(struct.pack("<4sIBB6s8sI4sI", signature.encode(), 36 + len(body), 1, 0, b"TEST", b"TEST", 1, b"TEST", 1) + body)
+    head = struct.pack("<4sIBB6s8sI4sI", signature.encode(), 36 + len(body), 1, 0, b"TEST", b"TEST", 1, b"TEST", 1)
+    whole = bytearray(head + body)
     whole[9] = -sum(whole) % 256
     return bytes(whole)
 
@@ -45,7 +46,8 @@ def boot_grub(tmp_path, *left_out, instead=b"", args="only=version", options="",
     shutil.copy(micro.GUEST, boot / "micro")
     (boot / "table").write_bytes(instead)
     acpi = f"acpi --exclude={','.join(left_out)} {'/boot/table' if instead else ''}" if left_out else ""
-    (boot / "grub/grub.cfg").write_text(GRUB.format(acpi=acpi, options=f"{micro.COMMAND_LINE} dom0_max_vcpus=2 {options}", args=args))
+    options = f"{micro.COMMAND_LINE} dom0_max_vcpus=2 {options}"
+    (boot / "grub/grub.cfg").write_text(GRUB.format(acpi=acpi, options=options, args=args))
     subprocess.run(["grub-mkrescue", "-o", tmp_path / "cd.iso", tmp_path / "cd"], check=True, capture_output=True)
     return micro.watch(micro.qemu("-M", machine, "-cdrom", str(tmp_path / "cd.iso"), "-boot", "d", *more, cpus=cpus))
 

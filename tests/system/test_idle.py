@@ -46,8 +46,8 @@ def states(cpu):
     by_port = package(register(port, 8, PORT), number(2), number(10), number(500))
     speed = package(*[number(n) for n in (2000, 10000, 10, 10, 0, 0)])
     path = b"\\\x2f\x03_SB_CPUS" + f"C{cpu:03X}".encode()
-    return op(0x10, path + name("_CST", package(number(2), halt, by_port)) + name("_PPC", number(0)) + name("_PSS", package(speed)) +
-              name("_PCT", package(register(fixed, 0, 0), register(fixed, 0, 0))))
+    return op(0x10, path + name("_CST", package(number(2), halt, by_port)) + name("_PPC", number(0)) +
+              name("_PSS", package(speed)) + name("_PCT", package(register(fixed, 0, 0), register(fixed, 0, 0))))
 
 
 class WithStates(Machine):

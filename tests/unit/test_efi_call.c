@@ -81,7 +81,13 @@ static uint64_t next(const uint64_t arg[5])
 }
 
 /* EFI_TIME as UEFI 2.9, 8.3 has it. */
-struct efi_time { uint16_t year; uint8_t month, day, hour, minute, second, pad1; uint32_t ns; int16_t zone; uint8_t daylight, pad2; };
+struct efi_time {
+    uint16_t year;
+    uint8_t month, day, hour, minute, second, pad1;
+    uint32_t ns;
+    int16_t zone;
+    uint8_t daylight, pad2;
+};
 
 static const struct efi_time some_time = { 2031, 2, 3, 4, 5, 6, 0, 7, -90, 1, 0 };
 static struct efi_time clock_time, wakeup;

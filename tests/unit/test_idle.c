@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * core/idle.c, x86/model/idle_cpuid.c, abi/processor_info.c, abi/sysctl_power.c: which idle states dom0 may give a CPU, which one it
- * enters, what is counted, and that a wake-up is not lost.
+ * core/idle.c, x86/model/idle_cpuid.c, abi/processor_info.c, abi/sysctl_power.c: which idle states dom0 may give a CPU, which one
+ * it enters, what is counted, and that a wake-up is not lost.
  */
 #include <setjmp.h>
 #include <stdarg.h>
