@@ -22,7 +22,8 @@
  *   S1  DIRTY goes from a free frame only when all of it is cleared, by the CPU that set SCRUB, which goes in the same step
  *   S2  SCRUB is set only on a frame that is free and dirty; who takes a frame with it waits until it has gone. So no CPU writes to a
  *       frame that is in somebody's hands, whatever it began before
- *   S3  a frame that was freed since the boot, and is dirty, has its bit in `unclean`, or a CPU is on its way to it
+ *   S3  nor before no CPU can hold a translation to it from its former life, by which who had it could write to it still
+ *   S4  a frame that was freed since the boot, and is dirty, has its bit in `unclean`, or a CPU is on its way to it
  *
  * Lists, heads' REFS_FREE and cursors are under the FRAMES lock. Frames inside a block are nobody else's
  * business between its removal and its return: a CPU that merges looks only at heads of blocks, as buddies
@@ -281,19 +282,28 @@ void frames_free_pages(const mfn_t *m, unsigned n)
 
 /* ---- Clearing free frames ---- */
 
-/* Clears frame n if it is free and dirty, and nobody does already. */
+/* Free and dirty, and nobody clears it. */
+static inline bool is_to_clear(uint64_t refs)
+{
+    return (refs & (REFS_FREE | REFS_DIRTY | REFS_SCRUB)) == (REFS_FREE | REFS_DIRTY);
+}
+
+/* Clears frame n if it is still to be. False: some CPU may hold a translation to it. */
 static bool scrub_frame(uint32_t n)
 {
     struct frame *f = &frame_table[n];
     uint64_t x = atomic_load(&f->refs);
+    bool stale;
 
     do {
-        if ((x & (REFS_FREE | REFS_DIRTY | REFS_SCRUB)) != (REFS_FREE | REFS_DIRTY))
-            return false;
+        if (!is_to_clear(x))
+            return true;
     } while (!atomic_compare_exchange_weak(&f->refs, &x, x | REFS_SCRUB));
-    memset(machine_ram(mfn(n)), 0, PAGE_SIZE);
-    atomic_fetch_and(&f->refs, ~(REFS_DIRTY | REFS_SCRUB));
-    return true;
+    stale = machine_stale(pcpu_online, f->stamp);
+    if (!stale)
+        memset(machine_ram(mfn(n)), 0, PAGE_SIZE);
+    atomic_fetch_and(&f->refs, ~(REFS_SCRUB | (stale ? 0 : REFS_DIRTY)));
+    return !stale;
 }
 
 /* The next part is this CPU's; false: there is none. */
@@ -311,15 +321,31 @@ static bool scrub_take(struct frames_scrub *s)
     return false;
 }
 
+/* Asks CPUs to flush, but once: those of who frees pages all the time are not to be bothered for each. */
+static void scrub_flush(struct frames_scrub *s, cpumask_t stale)
+{
+    if (!stale || s->flushed)
+        return;
+    flush_tlbs(stale, FLUSH_ALL, 0);
+    s->flushed = true;
+}
+
 bool frames_scrub(struct frames_scrub *s)
 {
     enum { LOOKS = 512 };
 
     if (s->at == s->end && !scrub_take(s))
         return false;
-    for (unsigned i = 0; i < LOOKS && s->at < s->end; i++) {
-        if (scrub_frame(s->at++))
-            break;
+    for (unsigned i = 0; i < LOOKS && s->at < s->end; i++, s->at++) {
+        const struct frame *f = &frame_table[s->at];
+
+        if (!is_to_clear(atomic_load(&f->refs)))
+            continue;
+        scrub_flush(s, machine_stale(pcpu_online, f->stamp));
+        if (!scrub_frame(s->at))
+            return false;
+        s->at++;
+        break;
     }
     return true;
 }

@@ -171,9 +171,10 @@ void frames_free_pages(const mfn_t *m, unsigned n);
 void frames_free(mfn_t m, unsigned order, bool dirty);
 /*
  * Clears free pages with somebody's data, for a CPU that has nothing else to do: one page at a call, or looks at some. False: there
- * is none, of those that were freed since the boot. *s begins as 0, and ends with frames_scrub_end(), whenever that is.
+ * is none, of those that were freed since the boot, or only some that CPUs would have to flush for a second time. *s begins as 0,
+ * and ends with frames_scrub_end(), whenever that is.
  */
-struct frames_scrub { uint32_t at, end; };
+struct frames_scrub { uint32_t at, end; bool flushed; };
 bool frames_scrub(struct frames_scrub *s);
 void frames_scrub_end(const struct frames_scrub *s);
 /* Adds memory at boot: frames [start, end) become free. */

@@ -215,14 +215,17 @@ static void what_was_freed_is_cleared_in_idle_time(void **state)
         memset(machine_frame(a.m[i]), 0x5a, PAGE_SIZE);
         assert_true(reservation_remove(a.d, a.m[i]));
         assert_true(frame_of(a.m[i])->refs & REFS_DIRTY);
+        assert_true(machine_stale(pcpu_online, frame_of(a.m[i])->stamp)); /* who had it may still write to it */
     }
     /* Given up after each page: the rest is still known. */
     while (frames_scrub(&s)) {
         frames_scrub_end(&s);
         s = (struct frames_scrub){ 0 };
     }
-    for (unsigned i = 5; i < 8; i++)
+    for (unsigned i = 5; i < 8; i++) {
         assert_int_equal(frame_of(a.m[i])->refs, REFS_FREE);
+        assert_false(machine_stale(pcpu_online, frame_of(a.m[i])->stamp));
+    }
     /* What nobody ever had is not touched. */
     for (uint64_t n = 1; n < frame_count; n++)
         untouched += (frame_table[n].refs & (REFS_FREE | REFS_DIRTY)) == (REFS_FREE | REFS_DIRTY);
