@@ -159,6 +159,26 @@ static inline __attribute__((always_inline)) uint32_t block_remove(unsigned orde
     return 0;
 }
 
+/*
+ * The block that the next frame would come from, or as much of it as has *order: *order becomes what it has. So many frames at once
+ * are the same as one after the other. 0: none.
+ */
+static uint32_t block_remove_some(unsigned *order, unsigned limit, nodemask_t of)
+{
+    for (unsigned z = MIN(limit, zones_end); z-- > 0; ) {
+        for (unsigned node = numa.nodes; node-- > 0; ) {
+            struct zone *zone = &nodes[node].zone[z];
+
+            if (!(of >> node & 1) || !zone->orders)
+                continue;
+            *order = MIN(*order, (unsigned)__builtin_ctz(zone->orders));
+            atomic_fetch_sub(&nodes[node].free, 1ull << *order);
+            return zone_remove(zone, *order);
+        }
+    }
+    return 0;
+}
+
 /* ---- Frames ---- */
 
 static __attribute__((noinline)) void scrub_wait(const struct frame *f)
@@ -220,14 +240,18 @@ mfn_t frames_alloc_on(unsigned order, unsigned addr_bits, nodemask_t of)
 
 unsigned frames_alloc_pages(mfn_t *m, unsigned n, unsigned addr_bits, nodemask_t of)
 {
-    unsigned limit = zones_below(addr_bits), got;
+    unsigned limit = zones_below(addr_bits), got = 0;
     cpumask_t stale = 0;
 
     lock(&frames_lock);
-    for (got = 0; got < n; got++) {
-        m[got] = mfn(block_remove(0, limit, of));
-        if (!m[got].n)
+    while (got < n) {
+        unsigned order = 31 - (unsigned)__builtin_clz(n - got);
+        uint32_t first = block_remove_some(&order, limit, of);
+
+        if (!first)
             break;
+        for (uint32_t i = 0; i < 1u << order; i++)
+            m[got++] = mfn(first + i);
     }
     unlock(&frames_lock);
     for (unsigned i = 0; i < got; i++)
