@@ -10,7 +10,7 @@ FAMILIES = {"domains": "other domains, of 32 MiB each", "vcpus": "vCPUs of the g
 FLAT = r"domains\.(set_timer|send|yield|populate|create|destroy)|vcpus\.(set_timer|send|turn)"
 ALLOWED = 1.1
 
-WIDTH, HEIGHT, GAP, LEFT, TOP = 220, 140, 70, 70, 50
+WIDTH, HEIGHT, GAP, LEFT, TOP = 220, 140, 90, 90, 50
 COLOURS = {"Xen": "#c0392b", "Krypton": "#2a7f3f"}
 
 

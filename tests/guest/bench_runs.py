@@ -43,7 +43,7 @@ RAM = (256, 1024, 4096, 16384, 65536)   # MiB
 
 # name of a family of rows: CPUs. The bare kernel has one CPU in all of them:
 # to start a second one, it waits in ways that take QEMU many minutes when it counts instructions.
-MACRO = {"macro": 1, "macro2": 2}
+MACRO = {"macro": 1, "macro2": 2, "macro4": 4}
 
 
 class Row(typing.NamedTuple):
