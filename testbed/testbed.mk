@@ -15,6 +15,9 @@ PYTEST := KRYPTON_HV=$(HV) /usr/bin/python3 -B -m pytest -p no:cacheprovider -v 
 
 JOBS   := -j$(shell nproc)
 
+# Where Debian has depmod and mke2fs; a user who is not root has no sbin in the path.
+export PATH := $(PATH):/usr/sbin:/sbin
+
 .PHONY: setup images micro macro run iso check check-quick system two-hosts libvirt ganeti release bench bench-check bench-baseline bench-wall hostile hostile-cases bochs cycles stream-faults frontends soak power-cut
 
 setup:
