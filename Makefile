@@ -58,6 +58,13 @@ $(OUT)/image/offsets.h: x86/offsets.c $(wildcard core/*.h x86/*.h x86/model/*.h)
 	@sed -n 's/.*@@\([A-Za-z0-9_]*\) [$$]*\(-*[0-9]*\)@@.*/#define \1 \2/p' $(@:.h=.s) > $@.new
 	@cmp -s $@.new $@ || cp $@.new $@
 
+# A file that changes when the version does.
+.PHONY: version
+$(OUT)/version: version
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+
+$(OUT)/image/abi/version.o: $(OUT)/version
 $(OUT)/image/abi/version.o: IMAGE_CFLAGS += -DKRYPTON_VERSION='"$(VERSION)"'
 
 $(OUT)/krypton-syms: $(IMAGE_OBJ) x86/image.lds
