@@ -70,7 +70,10 @@ static long one_extent(struct hypercall *hc, struct extents *x, unsigned cmd, ui
 
 #define PAGE_UNITS 8u
 
-/* n extents of one page, from i on, together, if the list has so many; gives how many were done. n <= FRAMES_AT_ONCE. */
+/*
+ * n extents of one page, from i on, together, if the list has so many; gives how many were done. n <= FRAMES_AT_ONCE. Pages that the
+ * list can't tell of go back.
+ */
 static inline unsigned page_extents(struct hypercall *hc, struct extents *x, unsigned cmd, uint64_t i, unsigned n)
 {
     guest_ptr_t at = gptr_plus(handle_ptr(x->r.extent_start), i * sizeof(xen_pfn_t));
@@ -86,6 +89,7 @@ static inline unsigned page_extents(struct hypercall *hc, struct extents *x, uns
         return n;
     while (k < n && !guest_write(gptr_plus(at, k * sizeof(list[0])), &list[k], sizeof(list[0])))
         k++;
+    (void)reservation_remove_pages(x->d, &list[k], n - k);
     return k;
 }
 

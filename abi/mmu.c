@@ -201,7 +201,7 @@ static long run_alone(struct hypercall *hc, struct batch *b)
     if (guest_read(&u, b->at, sizeof(u)))
         return -EFAULT;
     (void)budget_take(4);
-    if (unlikely(u.ptr % sizeof(u.ptr) != MMU_NORMAL_PT_UPDATE || 
+    if (unlikely(u.ptr % sizeof(u.ptr) != MMU_NORMAL_PT_UPDATE ||
                  !pt_exchange_l1(hc->d, maddr_mfn(u.ptr), u.ptr % PAGE_SIZE / sizeof(u.val), u.val, &was)))
         rc = update_one(hc, hc->d, hc->d, &u);
     if (likely(!rc))

@@ -104,6 +104,27 @@ static void a_large_extent_is_refused(void **state)
     hosted_check();
 }
 
+/* Where the answers to a list of single pages can't be written, nothing is kept of them that nobody knows of. */
+static void pages_that_nobody_was_told_of_are_none(void **state)
+{
+    enum { N = 6, HOLE = MAPPED };
+    struct xen_memory_reservation *r = machine_frame(a.m[ARGS]);
+    xen_pfn_t *list = machine_frame(a.m[HOLE - 1]);
+    uint64_t before = a.d->tot_pages;
+
+    (void)state;
+    a.d->max_pages = PAGES + N;
+    for (unsigned i = 0; i < N; i++)
+        list[i] = 1000 + i;
+    *r = (struct xen_memory_reservation){ .nr_extents = N, .domid = DOMID_SELF };
+    set_xen_guest_handle(r->extent_start, (xen_pfn_t *)VA(HOLE - 1));
+    assert_true(pt_set_va(a.v, VA(HOLE - 1), pte_make(a.m[HOLE - 1].n, RO)));
+    machine_flush(pcpu_online, FLUSH_ALL, 0);
+    assert_int_equal(memory_op(a.v, XENMEM_populate_physmap), 0);
+    assert_int_equal(a.d->tot_pages, before);
+    hosted_check();
+}
+
 enum { ENTRIES = RESERVATION_MAX_E820, MAP = ARGS + 1 };
 static unsigned moves;
 static void *other_use;
@@ -151,6 +172,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GUEST_TEST(an_exchange_leaves_no_room),
         GUEST_TEST(a_large_extent_is_refused),
+        GUEST_TEST(pages_that_nobody_was_told_of_are_none),
         GUEST_TEST(a_map_may_be_replaced_while_it_is_read),
     };
 
