@@ -124,6 +124,8 @@ LINT_SRC := $(IMAGE_SRC) $(HOST_SRC) $(wildcard efi/*.c)
 TIDY = xargs -P2 -n8 sh -c 'clang-tidy-14 --quiet "$$@" -- $(CORE_CFLAGS) -I$(1)/inline -ffreestanding -DKRYPTON_VERSION=\"lint\" 2>/dev/null' tidy
 
 lint: docs-check
+	@echo "  COLLECT"
+	@$(PYTEST) -q --collect-only $(TESTS) > $(OUT)/collect.log || { cat $(OUT)/collect.log; false; }
 	@echo "  LAYERS"
 	@tests/layers.sh
 	@echo "  CPPCHECK"
