@@ -10,7 +10,7 @@
  *   F1  a frame with refs == 0 is free: no owner, no type, on no list
  *   F2  type count > 0, or PINNED, or a cursor: refs > 0
  *   F3  WRITABLE counts exactly the present writable mappings (guest entries, grants, the hypervisor's own)
- *   F4  L1..L4 with VALID: every present entry holds the reference that core/pt.c says it holds
+ *   F4  L1..L4 with VALID: every present entry holds the reference that core/pt_entry.h says it holds
  *   F5  the type changes only from count 0, under TYPE_BUSY, and after stale CPUs were flushed
  *   F6  a table that is VALID, or has a cursor, holds one general reference itself, so it is never freed in that state
  *   F7  LOCKED is set only where BUSY is not: on a frame that its locker holds by count, or in one step with seeing it VALID and

@@ -3,7 +3,7 @@
  * Mappings of other domains' frames: made, unmapped by handle, and given back when the mapper dies.
  *
  * A mapping holds references of its own, apart from those of the page-table entry that it put in place
- * (core/pt.h). So whatever the guest does to its entries, the frame stays the granter's, and of its type,
+ * (core/pt_grant.h). So whatever the guest does to its entries, the frame stays the granter's, and of its type,
  * until the handle goes: after the entry is gone and every CPU that could have used it has flushed. A handle
  * remembers the very entry that it filled, by machine address: unmapping it can't take another mapping's
  * entry in its place.
@@ -17,6 +17,7 @@
 #include "core/frame.h"
 #include "core/log.h"
 #include "core/pt.h"
+#include "core/pt_grant.h"
 #include "core/trace_inline.h"
 #include "core/vcpu.h"
 #include "lib/errno.h"

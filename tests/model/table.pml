@@ -3,7 +3,7 @@
  * A table half validated, and what becomes of it: its vCPU goes on or never comes back, others pin it, unpin it or make it a
  * writable page, and its owner dies or gives the frame back. The frame's two words, its cursor and the drain lists:
  * core/frame.c (frame_get, frame_put, queue, left_partial, finish, become, type_get, type_put, drain_one, type_drain, type_pin,
- * type_unpin, frame_release) and the loops over entries in core/pt.c (validate_upper, undo_entries, pt_devalidate). Each of
+ * type_unpin, frame_release) and the loops over entries in core/pt_table.c (validate_upper, undo_entries, pt_devalidate). Each of
  * their atomic operations is a step of its own, and so is each look at another word. A table in use has the references of all
  * its entries, a writable page those of none; a frame is freed once, with none of them; and once it was released and everybody
  * has left the hypervisor it is freed.

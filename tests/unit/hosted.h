@@ -13,6 +13,7 @@
 #include "tests/unit/plenty.h"
 #include "core/m2p.h"
 #include "core/pt.h"
+#include "core/pt_grant.h"
 #include "core/reservation.h"
 #include "host/host.h"
 #include "lib/errno.h"
