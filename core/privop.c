@@ -248,7 +248,7 @@ void privop_cpuid(struct vcpu *v, uint32_t leaf, uint32_t subleaf, struct cpuid_
 {
     /* A PV kernel uses XSAVE only where it finds it switched on by the hypervisor, as it is. */
     struct cpuid_env env = {
-        .vcpu = v->id, .osxsave = true, .xcr0 = v->xcr0, .maddr_bits = machine_maddr_bits(),
+        .osxsave = true, .xcr0 = v->xcr0, .maddr_bits = machine_maddr_bits(),
         .tsc_mode = v->domain->tsc_mode, .tsc_reliable = time_stable(),
         .guest_khz = (uint32_t)time_tsc_khz(), .host_khz = (uint32_t)time_tsc_khz(),
     };

@@ -6,19 +6,6 @@
 #include "event.h"
 #include "mm.h"
 
-struct cpuid {
-    uint32_t a, b, c, d;
-};
-
-static struct cpuid xen_cpuid(uint32_t leaf, uint32_t sub)
-{
-    struct cpuid r;
-
-    __asm__ volatile(".byte 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2"
-                     : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) : "a"(leaf), "c"(sub));
-    return r;
-}
-
 /* rdmsr; *value is 0 on #GP. Gives "did not fault". */
 static bool rdmsr(uint32_t msr, uint64_t *value)
 {

@@ -268,6 +268,70 @@ TEST(bases_of_each)
 
 /* ---- areas ---- */
 
+/* What a kernel makes its topology of: which APIC id, which of them share a package and a cache. */
+struct topology {
+    struct cpuid one, cache[4], level[2], sizes, extended, node;
+};
+
+static struct topology second_topology;
+static volatile unsigned int second_looked;
+
+static void look(struct topology *t)
+{
+    t->one = xen_cpuid(1, 0);
+    for (unsigned int i = 0; i < 4; i++)
+        t->cache[i] = xen_cpuid(4, i);
+    for (unsigned int i = 0; i < 2; i++)
+        t->level[i] = xen_cpuid(0xb, i);
+    t->sizes = xen_cpuid(0x80000008, 0);
+    t->extended = xen_cpuid(0x8000001d, 0);
+    t->node = xen_cpuid(0x8000001e, 0);
+}
+
+static void second_look(void)
+{
+    look(&second_topology);
+    second_looked++;
+}
+
+static void observe_topology(const struct topology *t)
+{
+    obs("one_b", t->one.b);
+    for (unsigned int i = 0; i < 4; i++)
+        obs("cache_a", t->cache[i].a);
+    for (unsigned int i = 0; i < 2; i++) {
+        obs("level_b", t->level[i].b);
+        obs("level_c", t->level[i].c);
+        obs("level_d", t->level[i].d);
+    }
+    obs("sizes_c", t->sizes.c);
+    obs("extended_a", t->extended.a);
+    obs("node_a", t->node.a);
+    obs("node_b", t->node.b);
+}
+
+TEST(topology_of_each)
+{
+    static struct topology first;
+
+    if (max_vcpus() < 2 || vcpu_op(VCPUOP_is_up, 1, NULL) != 0)
+        return;
+    look(&first);
+    if (!second_id) {
+        prepare();
+        EXPECT_EQ(vcpu_op(VCPUOP_initialise, 1, &context), 0);
+    }
+    second_job = second_look;
+    second_again = 1;
+    EXPECT_EQ(vcpu_op(VCPUOP_up, 1, NULL), 0);
+    EXPECT(wait_until(&second_looked, 1));
+    second_again = 0;
+    second_job = NULL;
+    EXPECT_EQ(vcpu_op(VCPUOP_down, 1, NULL), 0);
+    observe_topology(&first);
+    observe_topology(&second_topology);
+}
+
 TEST(runstate)
 {
     static struct vcpu_runstate_info state;

@@ -79,5 +79,20 @@ void leave_frame(void) __attribute__((noreturn));
         __asm__ volatile("1: " insn "\n2:\n" FIXUP __VA_ARGS__);    \
     } while (0)
 
+/* ---- CPUID by the forced-emulation prefix, which shows what the hypervisor lets a domain see ---- */
+
+struct cpuid {
+    uint32_t a, b, c, d;
+};
+
+static inline struct cpuid xen_cpuid(uint32_t leaf, uint32_t sub)
+{
+    struct cpuid r;
+
+    __asm__ volatile(".byte 0x0f, 0x0b, 0x78, 0x65, 0x6e, 0x0f, 0xa2"
+                     : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) : "a"(leaf), "c"(sub));
+    return r;
+}
+
 #endif
 #endif

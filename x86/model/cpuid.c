@@ -435,17 +435,11 @@ static struct cpuid_leaf hypervisor_leaf(const struct cpu_policy *p, const struc
 static void dynamic_fields(const struct cpu_policy *p, const struct cpuid_env *env,
                            uint32_t leaf, uint32_t subleaf, struct cpuid_leaf *l)
 {
-    uint32_t apic_id = env->vcpu * 2;
-
     switch (leaf) {
     case 1:
-        l->b = (l->b & 0x00ffffff) | apic_id << 24;
+        l->b &= 0x00ffffff;     /* the APIC id is 0 for all: to a PV kernel, vCPUs share a package and its last cache */
         if (env->osxsave && cpu_policy_has(p, XEN_X86_FEATURE_XSAVE))
             l->c |= 1u << (XEN_X86_FEATURE_OSXSAVE % 32);
-        break;
-    case 0xb:
-        l->c = (l->c & 0xff00) | (subleaf & 0xff);
-        l->d = apic_id;
         break;
     case 0xd:
         if (!cpu_policy_has(p, XEN_X86_FEATURE_XSAVE))

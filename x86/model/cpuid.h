@@ -113,7 +113,6 @@ uint32_t cpu_policy_xsave_size(const struct cpu_policy *p, uint64_t xcr0);
 
 /* What CPUID shows that is not in the policy. */
 struct cpuid_env {
-    uint32_t vcpu;              /* the APIC id is twice this */
     bool     osxsave;           /* CR4.OSXSAVE, if there is XSAVE */
     uint64_t xcr0;              /* the guest's */
     uint8_t  maddr_bits;        /* machine addresses that a PV guest may meet */
