@@ -60,6 +60,8 @@ def everything(name):
     costs = {system: {row: r.cost for row, r in rows.items()} for system, rows in results.items()}
     for family in bench_growth.FAMILIES:
         name.with_name(f"growth-{family}.svg").write_text(bench_growth.svg(family, costs))
+    if missing := bench_table.missing(results):
+        sys.exit("\n".join(["bench: these rows are missing:", *missing]))
 
 
 def wall(pairs, name):

@@ -88,6 +88,12 @@ def lines_of(results):
     return [line_of(row, results) for row in rows]
 
 
+def missing(results):
+    """`SYSTEM: row` of each row that a hypervisor lacks though another system has it; the bare machine has fewer."""
+    rows = dict.fromkeys(row for system in SYSTEMS for row in results[system])
+    return [f"{system}: {row}" for system in SYSTEMS if system != "native" for row in rows if row not in results[system]]
+
+
 def number(value, digits=None):
     return "-" if value is None else str(value) if digits is None else f"{value:.{digits}f}"
 

@@ -64,6 +64,12 @@ def test_a_row_that_one_system_has_not():
     assert (x.overhead, x.to_xen, x.target) == (None, 0.4, None)
 
 
+def test_a_row_that_a_hypervisor_lacks_is_missing():
+    of = results(macro__getpid=(1, 2, 3), macro__stat=(1, None, None), hypercall__null=(None, 2, None), trap__ud=(None, 2, 3))
+    assert bench_table.missing(of) == ["Xen: macro.stat", "Krypton: macro.stat", "Krypton: hypercall.null"]
+    assert bench_table.missing(results(trap__ud=(None, 2, 3))) == []
+
+
 def test_what_is_added_is_the_hypervisors_or_the_kernels():
     x = line(macro__stat=(1000, 1200, 1100))
     assert bench_table.added(x) is None
