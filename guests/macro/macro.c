@@ -5,7 +5,7 @@
  * Under QEMU's instruction counting the time stamp counter is the number of instructions executed. A row is the least of
  * many samples, which leaves out those that a timer fell into. Prints `bench macro.ROW COST` (io.ROW: see io.c) for each and
  * `bench end`, and resets the machine. The same file runs natively and as dom0 of a hypervisor; see tests/guest/bench_runs.py.
- * On the kernel's command line (which becomes the environment): row=ROW for one alone, samples=N for that many of it.
+ * On the kernel's command line (which becomes the environment): row=ROW for some alone, joined by +, samples=N for that many of each.
  */
 
 #include "macro.h"
@@ -59,6 +59,20 @@ static void op_nothing(void)
 {
 }
 
+/* Is it one of the words, joined by +, of `list`? */
+static int listed(const char *name, const char *list)
+{
+    size_t length;
+
+    for (;; list += length + 1) {
+        length = strcspn(list, "+");
+        if (length == strlen(name) && !memcmp(list, name, length))
+            return 1;
+        if (!list[length])
+            return 0;
+    }
+}
+
 static void measure(const char *family, const struct row *r)
 {
     const char *only = getenv("row"), *samples = getenv("samples");
@@ -66,7 +80,7 @@ static void measure(const char *family, const struct row *r)
 
     BENCH_SAY(BENCH_FORGET);
     for (; r && r->name; r++) {
-        if (only && strcmp(only, r->name))
+        if (only && !listed(r->name, only))
             continue;
         cost = least(r->op, r->before, samples ? (unsigned int)atoi(samples) : r->samples);
         BENCH_SAY(BENCH_ROW_ENDS);
