@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What should not grow with the number of domains: the same operations beside 0, 4, 16 and 64 others of 32 MiB, which are idle. */
 
-#include "bench.h"
-
-#include "domctl.h"
 #include "foreign.h"
+#include "scale.h"
 
 #include <xen/memory.h>
 #include <xen/sched.h>
@@ -33,30 +31,25 @@ static long fill(domid_t dom, unsigned long n)
     return populate(dom, list, (unsigned int)n, 0);
 }
 
-static void measure(const struct step *s, struct evtchn_send *send)
+static void measure(const struct step *s)
 {
-    uint64_t timeout = now() + 3600000000000UL;
     long dom = 0;
 
-    MEASURE(s->timer, 1, hypercall(__HYPERVISOR_set_timer_op, timeout));
-    hypercall(__HYPERVISOR_set_timer_op, 0UL);
-    MEASURE_AFTER(s->send, 1, port_clear(send->port), evtchn(EVTCHNOP_send, send));
+    measure_calls(s->timer, s->send);
     MEASURE(s->yield, 1, hypercall(__HYPERVISOR_sched_op, SCHEDOP_yield, 0));
-    MEASURE_AFTER(s->create, 1, dom ? domain_destroy((domid_t)dom) : (void)0, dom = domain_create(4096, 1));
-    bench_need("create", dom);
-    MEASURE_AFTER(s->populate, 1, domain_destroy((domid_t)dom); dom = domain_create(4096, 1), fill((domid_t)dom, 1));
-    MEASURE_AFTER(s->destroy, 1, dom = dom ? dom : domain_create(4096, 1), domain_destroy((domid_t)dom); dom = 0);
+    measure_life(s->create, s->destroy, 1);
+    MEASURE_AFTER(s->populate, 1, dom ? domain_destroy((domid_t)dom) : (void)0; dom = domain_create(4096, 1),
+                  fill((domid_t)dom, 1));
+    domain_destroy((domid_t)dom);
 }
 
 BENCH(domains)
 {
     static long others[MOST];
-    struct evtchn_send send = { .port = (evtchn_port_t)port_bind_ipi(0) };
     unsigned int have = 0, i;
 
     if (!is_dom0())
         return;
-    port_mask(send.port);
     for (i = 0; i < ARRAY_SIZE(steps); i++) {
         for (; have < steps[i].others; have++) {
             others[have] = domain_create(PAGES * 4, 1);
@@ -64,9 +57,8 @@ BENCH(domains)
             if (fill((domid_t)others[have], PAGES) != (long)PAGES)
                 bench_need("its pages", -1);
         }
-        measure(&steps[i], &send);
+        measure(&steps[i]);
     }
     while (have)
         domain_destroy((domid_t)others[--have]);
-    port_close(send.port);
 }

@@ -4,10 +4,8 @@
  * with a timer far ahead; then all are ready to run, and each gives way to the next at once. As many steps as dom0_max_vcpus allows.
  */
 
-#include "bench.h"
-
-#include "domctl.h"
 #include "mm.h"
+#include "scale.h"
 #include "trap.h"
 
 #include <xen/sched.h>
@@ -113,33 +111,23 @@ static void measure_turns(const char *row, unsigned int vcpus)
     let_others_run();
 }
 
-static void measure(const struct step *s, struct evtchn_send *send)
+static void measure(const struct step *s)
 {
-    uint64_t timeout = now() + 3600000000000UL;
-    long dom = 0;
-
-    MEASURE(s->timer, 1, hypercall(__HYPERVISOR_set_timer_op, timeout));
-    hypercall(__HYPERVISOR_set_timer_op, 0UL);
-    MEASURE_AFTER(s->send, 1, port_clear(send->port), evtchn(EVTCHNOP_send, send));
+    measure_calls(s->timer, s->send);
     measure_turns(s->turn, s->vcpus);
-    MEASURE_AFTER(s->create, 1, dom ? domain_destroy((domid_t)dom) : (void)0, dom = domain_create(4096, s->vcpus));
-    bench_need("create", dom);
-    MEASURE_AFTER(s->destroy, 1, dom = dom ? dom : domain_create(4096, s->vcpus), domain_destroy((domid_t)dom); dom = 0);
+    measure_life(s->create, s->destroy, s->vcpus);
 }
 
 BENCH(vcpus)
 {
-    struct evtchn_send send = { .port = (evtchn_port_t)port_bind_ipi(0) };
     unsigned int have = 1, i;
 
     if (!is_dom0())
         return;
-    port_mask(send.port);
     for (i = 0; i < ARRAY_SIZE(steps) && hypercall(__HYPERVISOR_vcpu_op, VCPUOP_is_up, steps[i].vcpus - 1, NULL) >= 0; i++) {
         for (; have < steps[i].vcpus; have++)
             start(have);
         let_others_run();
-        measure(&steps[i], &send);
+        measure(&steps[i]);
     }
-    port_close(send.port);
 }
