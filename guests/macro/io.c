@@ -55,10 +55,13 @@ static void op_read_4k_next(void)
     at = (off_t)((unsigned long)at + 4096) % (off_t)SPAN;
 }
 
-static void op_write_4k(void)
+static void write_disk(size_t size)
 {
-    need(pwrite(disk, block, 4096, next_place()) == 4096, "write the disk");
+    need(pwrite(disk, block, size, next_place()) == (ssize_t)size, "write the disk");
 }
+
+static void op_write_4k(void)  { write_disk(4096); }
+static void op_write_64k(void) { write_disk(65536); }
 
 static void op_read_4k_32_at_once(void)
 {
@@ -170,6 +173,7 @@ static void reach(const char *peer)
     { "read_64k", op_read_64k, NULL, 40 },            \
     { "read_1m", op_read_1m, NULL, 20 },              \
     { "write_4k", op_write_4k, NULL, 60 },            \
+    { "write_64k", op_write_64k, NULL, 40 },          \
     { "read_4k_32_at_once", op_read_4k_32_at_once, NULL, 20 },
 
 static const struct row disk_alone[] = { DISK_ROWS { 0 } };
