@@ -3,9 +3,9 @@
  * What a stock Linux kernel's own operations cost its programs: the only program of an initrd, so that nothing else runs.
  *
  * Under QEMU's instruction counting the time stamp counter is the number of instructions executed. A row is the least of
- * many samples, which leaves out those that a timer fell into. Prints `bench macro.ROW COST` (io.ROW: see io.c) for each and
- * `bench end`, and resets the machine. The same file runs natively and as dom0 of a hypervisor; see tests/guest/bench_runs.py.
- * On the kernel's command line (which becomes the environment): row=ROW for some alone, joined by +, samples=N for that many of each.
+ * many samples, which leaves out those that a timer fell into. Prints `bench macro.ROW COST` (io.ROW: see io.c, net.c) for each
+ * and `bench end`, and resets the machine. The same file runs natively and as dom0 of a hypervisor; see tests/guest/bench_runs.py.
+ * On the kernel's command line (which becomes the environment): row=ROW for some alone, joined by +, samples=N for so many of each.
  */
 
 #include "macro.h"
@@ -102,8 +102,22 @@ static void set_up(void)
         source[i] = "etaoin shrdlu"[(i * i / 7 + i / 31 * 5) % 13];
 }
 
+/* A guest's disk and network. own: its address, NULL: no network. */
+static void devices(const char *own)
+{
+    load_drivers();
+    if (own)
+        bring_up(own);
+    if (getenv("answer"))
+        answer();
+    measure("io", io_rows());
+    if (own)
+        measure("io", net_rows());
+}
+
 int main(int count, char **arguments)
 {
+    const char *own = getenv("addr");
     const struct row *(*const parts[])(void) = { kernel_rows, compute_rows, disk_rows, several_rows };
     size_t i;
 
@@ -111,9 +125,11 @@ int main(int count, char **arguments)
         return 0;
     if (count > 2 && !strcmp(arguments[1], "compile"))
         return compile(arguments[2]);
+    if (count > 1 && !strcmp(arguments[1], "answer"))
+        answer();
     set_up();
-    if (getenv("iodisk"))
-        measure("io", io_rows());
+    if (getenv("iodisk") || own)
+        devices(own);
     else
         for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
             measure("macro", parts[i]());

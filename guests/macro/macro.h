@@ -24,6 +24,7 @@ const struct row *compute_rows(void);
 const struct row *disk_rows(void);
 const struct row *several_rows(void);
 const struct row *io_rows(void);
+const struct row *net_rows(void);
 
 extern unsigned char source[BIG], target[2 * BIG];      /* as compressible as text; scratch */
 
@@ -35,6 +36,9 @@ int compile(const char *number);
 int load_drivers(void);
 /* Until there is such a file. */
 void wait_for(const char *device);
+/* Of net.c: gives eth0 that address; is a neighbour for ever. */
+void bring_up(const char *own);
+void answer(void);
 /* Of kernel.c: the partner answers each byte of op_ping_pong(); a new one takes the place of the last. */
 pid_t begin_partner(void);
 void op_ping_pong(void);
