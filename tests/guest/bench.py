@@ -37,8 +37,8 @@ def stock_kernel_rows(system):
     """Rows of all families; the bare kernel's of one CPU stand for its rows of several."""
     if system == "native":
         one = bench_runs.macro_rows(system)
-        return {row.replace("macro.", family + "."): r for family, (vcpus, cpus) in bench_runs.MACRO.items() for row, r in one.items()
-                if vcpus == cpus or row.removeprefix("macro.") in bench_runs.OVER}
+        return {row.replace("macro.", family + "."): r for family, (vcpus, cpus) in bench_runs.MACRO.items()
+                for row, r in one.items() if vcpus == cpus or row.removeprefix("macro.") in bench_runs.OVER}
     rows = {}
     for family in bench_runs.MACRO:
         rows.update(bench_runs.macro_rows(system, family))

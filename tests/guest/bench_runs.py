@@ -44,10 +44,10 @@ RAM = (256, 1024, 4096, 16384, 65536)   # MiB
 # name of a family of rows: (vCPUs of the kernel, CPUs of the machine). The bare kernel has one CPU in all of them:
 # to start a second one, it waits in ways that take QEMU many minutes when it counts instructions.
 MACRO = {"macro": (1, 1), "macro2": (2, 2), "macro4": (4, 4), "macro2on1": (2, 1)}
-# Where CPUs are fewer, rows in which no vCPU spins until another has done something: that one may not be running. A kernel that loads
-# drivers spins, too.
-OVER = ("getpid", "ping_pong", "fork_exit", "fork_exec", "thread", "page_fault", "mmap_64", "mprotect_16", "twenty_processes_abreast",
-        "ping_pong_apart")
+# Where CPUs are fewer, rows in which no vCPU spins until another has done something: that one may not be running. A kernel that
+# loads drivers spins, too.
+OVER = ("getpid", "ping_pong", "fork_exit", "fork_exec", "thread", "page_fault", "mmap_64", "mprotect_16",
+        "twenty_processes_abreast", "ping_pong_apart")
 
 
 class Row(typing.NamedTuple):
