@@ -61,11 +61,16 @@ static struct batch batch_begin(struct hypercall *hc)
     return b;
 }
 
-static long batch_end(struct hypercall *hc, struct batch *b, long rc)
+/* Who can't be told does not want to know. */
+static __attribute__((noinline)) void tell_done(const struct batch *b)
 {
-    /* Who can't be told does not want to know. */
+    (void)!guest_write(b->pdone, &b->done, sizeof(b->done));
+}
+
+static inline __attribute__((always_inline)) long batch_end(struct hypercall *hc, const struct batch *b, long rc)
+{
     if (b->pdone.va)
-        (void)!guest_write(b->pdone, &b->done, sizeof(b->done));
+        tell_done(b);
     if (rc == -ERESTART) {
         hc->arg[0] = b->at.va;
         hc->arg[1] = b->count | PREEMPTED;

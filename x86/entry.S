@@ -212,47 +212,6 @@ copy_user:
         .quad   2b, 3b
         .popsection
 
-/* copy_user4 and copy_user8: the same for n of 4 and 8. */
-.macro COPY_USER_WORD name, bytes, reg
-        .globl  \name
-\name: SMAP_SITE 1
-1:      mov     (%rsi), \reg
-2:      mov     \reg, (%rdi)
-        SMAP_SITE 0
-        xor     %eax, %eax
-        ret
-3:      SMAP_SITE 0
-        mov     $\bytes, %eax
-        ret
-        .pushsection .extable, "a"
-        .quad   1b, 3b
-        .quad   2b, 3b
-        .popsection
-.endm
-        COPY_USER_WORD copy_user4, 4, %eax
-        COPY_USER_WORD copy_user8, 8, %rax
-
-/* copy_user16: for n of 16. What faults in the middle has copied nothing that counts. */
-        .globl  copy_user16
-copy_user16:
-        SMAP_SITE 1
-1:      mov     (%rsi), %rax
-2:      mov     8(%rsi), %rcx
-3:      mov     %rax, (%rdi)
-4:      mov     %rcx, 8(%rdi)
-        SMAP_SITE 0
-        xor     %eax, %eax
-        ret
-5:      SMAP_SITE 0
-        mov     $16, %eax
-        ret
-        .pushsection .extable, "a"
-        .quad   1b, 5b
-        .quad   2b, 5b
-        .quad   3b, 5b
-        .quad   4b, 5b
-        .popsection
-
 /* int cmpxchg_user{8,16,32,64}(void *p, uint64_t *old, uint64_t new): 0, or 1 after a fault. */
 .macro CMPXCHG_USER name, reg
         .globl  \name

@@ -46,26 +46,51 @@ static inline uint32_t machine_flush_stamp(void)
 size_t machine_copy_from_guest(void *to, guest_ptr_t from, size_t n);
 size_t machine_copy_to_guest(guest_ptr_t to, const void *from, size_t n);
 #else
-/*
- * copy_user() and, for 4, 8 and 16 bytes, copy_user4(), _8() and _16() of x86/entry.S: bytes not copied. They change so few registers
- * that a call of them is worth saying so to the compiler.
- */
-#define COPY_USER(function, left, to, from, n) \
-    __asm__ volatile("call " function : "=a"(left), "+D"(to), "+S"(from), "+d"(n) : : "rcx", "cc", "memory")
+/* A three-byte place for stac or clac, and where a fault at guest memory goes on: the sections of x86/entry_asm.h. */
+#define SMAP_SITE(kind) \
+    __asm__ __inline__ volatile("8: .byte 0x0f, 0x1f, 0x00\n.pushsection .smap_sites, \"a\"\n.quad 8b, " #kind "\n.popsection")
+#define FAULTS_TO(at, label) ".pushsection .extable, \"a\"\n.quad " at ", %l[" label "]\n.popsection\n"
 
+/* One word; `memory` says that it is written. False: a fault. */
+#define COPY_WORD(type, reg)                                                                              \
+    __asm__ __inline__ goto("1: mov %[from], %%" reg "\n2: mov %%" reg ", %[to]\n"                                   \
+                 FAULTS_TO("1b", "fault") FAULTS_TO("2b", "fault")                                        \
+                 : : [to] "m"(*(type *)to), [from] "m"(*(const type *)from) : "rax", "memory" : fault);   \
+    return true;                                                                                          \
+fault:                                                                                                    \
+    return false
+
+static inline __attribute__((always_inline)) bool copy_word4(void *to, const void *from) { COPY_WORD(uint32_t, "eax"); }
+static inline __attribute__((always_inline)) bool copy_word8(void *to, const void *from) { COPY_WORD(uint64_t, "rax"); }
+
+/* copy_user() of x86/entry.S: bytes not copied. It changes so few registers that a call of it is worth saying so to the compiler. */
 static inline size_t copy_lean(void *to, const void *from, size_t n)
 {
     size_t left;
 
-    if (__builtin_constant_p(n) && n == 4)
-        COPY_USER("copy_user4", left, to, from, n);
-    else if (__builtin_constant_p(n) && n == 8)
-        COPY_USER("copy_user8", left, to, from, n);
-    else if (__builtin_constant_p(n) && n == 16)
-        COPY_USER("copy_user16", left, to, from, n);
-    else
-        COPY_USER("copy_user", left, to, from, n);
+    __asm__ volatile("call copy_user" : "=a"(left), "+D"(to), "+S"(from), "+d"(n) : : "rcx", "cc", "memory");
     return left;
+}
+
+#define COPY_IN_PLACE_MAX 24u
+
+/* So many bytes, a constant, are copied in place: all of them, or none that counts. */
+static inline __attribute__((always_inline)) size_t copy_in_place(void *to, const void *from, size_t n)
+{
+    bool done = true;
+
+    SMAP_SITE(1);
+    for (size_t at = 0; done && at < n; at += n == 4 ? 4 : 8)
+        done = n == 4 ? copy_word4(to, from) : copy_word8((char *)to + at, (const char *)from + at);
+    SMAP_SITE(0);
+    return likely(done) ? 0 : n;
+}
+
+static inline __attribute__((always_inline)) size_t copy_guest(void *to, const void *from, size_t n)
+{
+    if (__builtin_constant_p(n) && n <= COPY_IN_PLACE_MAX && (n == 4 || n % 8 == 0))
+        return copy_in_place(to, from, n);
+    return copy_lean(to, from, n);
 }
 
 /* Once more, what was left: a write may have faulted on a stale read-only translation, which the fault itself removes. */
@@ -77,7 +102,7 @@ static inline size_t machine_copy_from_guest(void *to, guest_ptr_t from, size_t 
 
     if (unlikely(!va_range_guest(from.va, n)))
         return n;
-    left = copy_lean(to, (const void *)from.va, n);
+    left = copy_guest(to, (const void *)from.va, n);
     return likely(!left) ? 0 : copy_again(to, (const void *)from.va, n, left);
 }
 
@@ -87,7 +112,7 @@ static inline size_t machine_copy_to_guest(guest_ptr_t to, const void *from, siz
 
     if (unlikely(!va_range_guest(to.va, n)))
         return n;
-    left = copy_lean((void *)to.va, from, n);
+    left = copy_guest((void *)to.va, from, n);
     return likely(!left) ? 0 : copy_again((void *)to.va, from, n, left);
 }
 
