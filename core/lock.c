@@ -27,6 +27,12 @@ void lock_init(struct lock *l, enum lock_class class)
     l->class = (uint8_t)class;
 }
 
+/* By the byte, not as an element, which the compiler would look up again for each field. */
+static inline struct lock_use *use_of(struct pcpu *c, const struct lock *l)
+{
+    return (void *)((char *)c->lock_use + l->class * sizeof(struct lock_use));
+}
+
 static inline void taken(struct lock_use *u)
 {
     if (!(u->taken++ % LOCK_SAMPLE))
@@ -50,7 +56,7 @@ static inline void take(struct lock *l, struct lock_use *u)
 {
     uint32_t t = atomic_fetch_add_explicit(&l->ticket, TICKET_NEXT, memory_order_acquire);
 
-    if (unlikely((t & TICKET_SERVED) != t >> 16))
+    if (unlikely(t != (t << 16 | t >> 16)))
         wait_for(l, t >> 16, u);
     else
         taken(u);
@@ -69,7 +75,7 @@ void lock(struct lock *l)
     ASSERT(!held_from(c, l->class));
     if (LOCK_CHECKS)
         c->locks_held |= HELD(l->class);
-    take(l, &c->lock_use[l->class]);
+    take(l, use_of(c, l));
 }
 
 void lock_second(struct lock *l)
@@ -79,7 +85,7 @@ void lock_second(struct lock *l)
     ASSERT(held_from(c, l->class) == HELD(l->class) && !(c->locks_held & HELD_SECOND(l->class)));
     if (LOCK_CHECKS)
         c->locks_held |= HELD_SECOND(l->class);
-    take(l, &c->lock_use[l->class]);
+    take(l, use_of(c, l));
 }
 
 bool trylock(struct lock *l)
@@ -91,20 +97,14 @@ bool trylock(struct lock *l)
         !atomic_compare_exchange_strong_explicit(&l->ticket, &t, t + TICKET_NEXT, memory_order_acquire,
                                                  memory_order_relaxed))
         return false;
-    taken(&c->lock_use[l->class]);
+    taken(use_of(c, l));
     if (LOCK_CHECKS)
         c->locks_held |= c->locks_held & HELD(l->class) ? HELD_SECOND(l->class) : HELD(l->class);
     return true;
 }
 
-/* Only the holder changes the low half, so it can't carry into the high half behind this test. */
-static inline void release(struct lock *l)
-{
-    if (unlikely((atomic_load_explicit(&l->ticket, memory_order_relaxed) & TICKET_SERVED) == TICKET_SERVED))
-        atomic_fetch_sub_explicit(&l->ticket, TICKET_SERVED, memory_order_release);
-    else
-        atomic_fetch_add_explicit(&l->ticket, 1, memory_order_release);
-}
+/* The low half alone, so it can't carry into the high half. */
+static inline void release(struct lock *l) { atomic_fetch_add_explicit(&l->served, 1, memory_order_release); }
 
 /* Apart from the rest, too. */
 static __attribute__((noinline)) void release_measured(struct lock *l, struct lock_use *u)
@@ -117,7 +117,7 @@ static __attribute__((noinline)) void release_measured(struct lock *l, struct lo
 void unlock(struct lock *l)
 {
     struct pcpu *c = this_pcpu();
-    struct lock_use *u = &c->lock_use[l->class];
+    struct lock_use *u = use_of(c, l);
     uint32_t second = HELD_SECOND(l->class);
 
     ASSERT(lock_held(l) && (c->locks_held & HELD(l->class)));

@@ -47,8 +47,11 @@ enum lock_class {
 };
 
 struct lock {
-    _Atomic uint32_t ticket; /* low half: being served; high half: next to be handed out */
-    uint8_t class;           /* enum lock_class */
+    union {
+        _Atomic uint32_t ticket; /* low half: being served; high half: next to be handed out */
+        _Atomic uint16_t served; /* the low half, which only the holder changes              */
+    };
+    uint8_t class;               /* enum lock_class */
 };
 
 /*
