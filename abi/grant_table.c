@@ -38,6 +38,19 @@ static inline unsigned read_some(struct hypercall *hc, const struct kind *kind, 
     return n > 1 && !guest_read(elements, gptr(hc->arg[1]), kind->size) ? 1 : 0;
 }
 
+/* each_element() for one alone, whose size the compiler knows. If it is not done yet, the arguments are still right. */
+static inline __attribute__((always_inline)) long one_element(struct hypercall *hc, const struct kind *kind, void *context)
+{
+    uint64_t element[CHUNK_BYTES / sizeof(uint64_t)];
+    int rc = 0;
+
+    if (guest_read(element, gptr(hc->arg[1]), kind->size))
+        return -EFAULT;
+    if (kind->some(hc, element, 1, context, &rc) && kind->write && guest_write(gptr(hc->arg[1]), element, kind->size))
+        return -EFAULT;
+    return rc;
+}
+
 static inline long each_element(struct hypercall *, const struct kind *, void *) __attribute__((always_inline));
 
 /* Does all elements, as many at once as the budget is for. Elements done are taken off the arguments. */
@@ -48,6 +61,8 @@ static inline long each_element(struct hypercall *hc, const struct kind *kind, v
     uint32_t left = (uint32_t)hc->arg[2];
     int rc = 0;
 
+    if (left == 1)
+        return one_element(hc, kind, context);
     for (bool first = true; left && !rc; first = false) {
         unsigned n = MIN(MIN(left, most), budget_left() / kind->units + 1);
 

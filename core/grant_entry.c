@@ -173,7 +173,8 @@ int16_t grant_pin(struct vcpu *v, struct domain *granter, grant_ref_t ref, domid
     return status;
 }
 
-void grant_pin_all(struct domain *granter, domid_t to, struct gnttab_map_grant_ref *op, mfn_t *frame, unsigned n)
+static inline __attribute__((always_inline)) void pin_all(struct domain *granter, domid_t to, struct gnttab_map_grant_ref *op,
+                                                           mfn_t *frame, unsigned n)
 {
     struct grant_table *t = grant_table(granter);
 
@@ -186,6 +187,16 @@ void grant_pin_all(struct domain *granter, domid_t to, struct gnttab_map_grant_r
             frame[i] = mfn(entry->frame);
     }
     unlock(&t->lock);
+}
+
+void grant_pin_all(struct domain *granter, domid_t to, struct gnttab_map_grant_ref *op, mfn_t *frame, unsigned n)
+{
+    pin_all(granter, to, op, frame, n);
+}
+
+void grant_pin_one(struct domain *granter, domid_t to, struct gnttab_map_grant_ref *op, mfn_t *frame)
+{
+    pin_all(granter, to, op, frame, 1);
 }
 
 /* Lock held. */

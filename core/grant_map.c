@@ -64,7 +64,8 @@ static bool handles_grow(struct grant_table *t)
 }
 
 /* n mappings in the making and their handles, or as many as there is room for; gives how many. */
-static inline unsigned handles_take(struct grant_table *t, struct mapping **m, grant_handle_t *handle, unsigned n)
+static inline __attribute__((always_inline)) unsigned handles_take(struct grant_table *t, struct mapping **m,
+                                                                   grant_handle_t *handle, unsigned n)
 {
     unsigned i;
 
@@ -123,7 +124,7 @@ static uint64_t entry_for(mfn_t m, uint32_t flags)
 }
 
 /* The granter of an operation, for which the one before it may be right. NULL: none that lives. */
-static struct domain *granter_of(const struct gnttab_map_grant_ref *op, struct domain **last)
+static inline __attribute__((always_inline)) struct domain *granter_of(const struct gnttab_map_grant_ref *op, struct domain **last)
 {
     struct domain *d = *last;
 
@@ -151,7 +152,8 @@ static inline bool writes(const struct gnttab_map_grant_ref *op) { return !(op->
 static inline unsigned refs_for(const struct gnttab_map_grant_ref *op) { return op->flags & GNTMAP_host_map ? 2 : 1; }
 
 /* The frame of a pinned grant, and what is to be its entry if it has one. 0 and op->status, or -ERESTART. */
-static inline int lend_frame(struct vcpu *v, struct domain *granter, struct gnttab_map_grant_ref *op, mfn_t frame, struct pt_grant *g)
+static inline __attribute__((always_inline)) int lend_frame(struct vcpu *v, struct domain *granter,
+                                                            struct gnttab_map_grant_ref *op, mfn_t frame, struct pt_grant *g)
 {
     int rc = grant_frame_lend(granter, frame, writes(op), refs_for(op));
 
@@ -179,7 +181,7 @@ static __attribute__((noinline)) void unlend(struct vcpu *v, struct domain *gran
 }
 
 /* So many mappings of what a domain granted begin, or end: one record, of whose they are and how many. */
-static inline void tell(enum perf which, uint32_t event, const struct domain *granter, unsigned n)
+static inline __attribute__((always_inline)) void tell(enum perf which, uint32_t event, const struct domain *granter, unsigned n)
 {
     this_pcpu()->perf[which] += n;
     trace_inline(event, 2, granter->id | (uint64_t)n << 32, 0, 0, 0);
@@ -213,8 +215,12 @@ static __attribute__((noinline)) void give_back(struct domain *granter, struct g
             domain_put(granter);
 }
 
-/* grant_map() for what one domain granted, as far as there are handles, but at least for the first. Step by step for all of them. */
-static unsigned map_run(struct vcpu *v, struct domain *granter, struct gnttab_map_grant_ref *op, unsigned n, int *rc)
+/*
+ * grant_map() for what one domain granted, as far as there are handles, but at least for the first. Step by step for all of them;
+ * `one`, a constant: n is 1, and the compiler leaves out the loops.
+ */
+static inline __attribute__((always_inline)) unsigned map_run(struct vcpu *v, struct domain *granter,
+                                                              struct gnttab_map_grant_ref *op, unsigned n, bool one, int *rc)
 {
     struct grant_table *t = grant_table(v->domain);
     struct making made;
@@ -225,7 +231,10 @@ static unsigned map_run(struct vcpu *v, struct domain *granter, struct gnttab_ma
         op->status = GNTST_no_space;
         return 1;
     }
-    grant_pin_all(granter, v->domain->id, op, made.frame, n);
+    if (one)
+        grant_pin_one(granter, v->domain->id, op, made.frame);
+    else
+        grant_pin_all(granter, v->domain->id, op, made.frame, n);
     for (done = 0; done < n && !(done && unlikely(budget_spent())); done++) {
         made.entry[done].entry = 0;
         if (unlikely(op[done].status)) {
@@ -235,7 +244,10 @@ static unsigned map_run(struct vcpu *v, struct domain *granter, struct gnttab_ma
             break;
         }
     }
-    pt_grant_map(v, made.entry, done);
+    if (one)
+        pt_grant_map_one(v, made.entry);
+    else
+        pt_grant_map(v, made.entry, done);
     domain_refs(granter, done);
     for (unsigned i = 0; i < done; i++) {
         if (likely(!op[i].status) && unlikely(refs_for(&op[i]) == 2 && !made.entry[i].pte))
@@ -255,7 +267,8 @@ static unsigned map_run(struct vcpu *v, struct domain *granter, struct gnttab_ma
 }
 
 /* What the first operation, and those like it, ask for; gives how many were done. */
-static unsigned map_some(struct vcpu *v, struct gnttab_map_grant_ref *op, unsigned n, struct domain **last, int *rc)
+static inline __attribute__((always_inline)) unsigned map_some(struct vcpu *v, struct gnttab_map_grant_ref *op, unsigned n,
+                                                               bool one, struct domain **last, int *rc)
 {
     struct domain *granter;
     unsigned same = 1;
@@ -272,22 +285,24 @@ static unsigned map_some(struct vcpu *v, struct gnttab_map_grant_ref *op, unsign
     }
     while (same < n && same < GRANT_MAPS && op[same].dom == op->dom && maps_somehow(&op[same]))
         same++;
-    return map_run(v, granter, op, same, rc);
+    return map_run(v, granter, op, same, one, rc);
 }
 
 unsigned grant_map(struct vcpu *v, struct gnttab_map_grant_ref *op, unsigned n, struct domain **last, int *rc)
 {
     unsigned done;
 
+    if (n == 1)
+        return map_some(v, op, 1, true, last, rc);
     for (done = 0; done < n && !*rc && !(done && budget_spent()); )
-        done += map_some(v, &op[done], n - done, last, rc);
+        done += map_some(v, &op[done], n - done, false, last, rc);
     return done;
 }
 
 /* ---- Unmapping ---- */
 
 /* Takes the mapping in hand if the operation names what it is. Lock held. NULL: op->status says why not. */
-static inline struct mapping *unmap_begin(struct grant_table *t, struct gnttab_unmap_grant_ref *op)
+static inline __attribute__((always_inline)) struct mapping *unmap_begin(struct grant_table *t, struct gnttab_unmap_grant_ref *op)
 {
     struct mapping *m = mapping_find(t, op->handle);
 
@@ -343,8 +358,8 @@ static void unmap_not_all(struct grant_table *t, struct mapping *m, uint16_t fla
  * The rest of unmap_begin(). old: the entry that the operation named, and that is gone; 0: none is. An entry that is as it was made
  * has references like the mapping's own, and they go together.
  */
-static inline void unmap_end(struct vcpu *v, struct grant_unmaps *batch, struct mapping *m, struct gnttab_unmap_grant_ref *op,
-                             uint64_t old)
+static inline __attribute__((always_inline)) void unmap_end(struct vcpu *v, struct grant_unmaps *batch, struct mapping *m,
+                                                            struct gnttab_unmap_grant_ref *op, uint64_t old)
 {
     uint16_t flags = m->flags & (uint16_t)~MAPPING_BUSY;
     bool write = !(flags & GNTMAP_readonly);
@@ -371,9 +386,10 @@ static inline void unmap_end(struct vcpu *v, struct grant_unmaps *batch, struct 
 
 /*
  * Of n operations, which the batch has room for, as many as can be begun together; at least one. What can't be begun, because of an
- * earlier one maybe, is looked at again when those are through.
+ * earlier one maybe, is looked at again when those are through. `one` as for map_run().
  */
-static unsigned unmap_some(struct vcpu *v, struct grant_unmaps *batch, struct gnttab_unmap_grant_ref *op, unsigned n)
+static inline __attribute__((always_inline)) unsigned unmap_run(struct vcpu *v, struct grant_unmaps *batch,
+                                                                struct gnttab_unmap_grant_ref *op, unsigned n, bool one)
 {
     struct grant_table *t = grant_table(v->domain);
     struct pt_grant_gone gone[GRANT_UNMAPS];
@@ -393,7 +409,10 @@ static unsigned unmap_some(struct vcpu *v, struct grant_unmaps *batch, struct gn
         (void)refuse(v, op->status, "unmap handle %u at %#llx", op->handle, (unsigned long long)op->host_addr);
         return 1;
     }
-    pt_grant_clear(v, gone, k);
+    if (one)
+        pt_grant_clear_one(v, gone);
+    else
+        pt_grant_clear(v, gone, k);
     for (unsigned i = 0; i < k; i++) {
         if (unlikely(op[i].host_addr && !gone[i].old))
             op[i].status = GNTST_general_error;
@@ -405,7 +424,8 @@ static unsigned unmap_some(struct vcpu *v, struct grant_unmaps *batch, struct gn
 void grant_unmap(struct vcpu *v, struct grant_unmaps *batch, struct gnttab_unmap_grant_ref *op, unsigned n)
 {
     for (unsigned done = 0; done < n; ) {
-        done += unmap_some(v, batch, &op[done], MIN(n - done, GRANT_UNMAPS - batch->n));
+        done += n == 1 ? unmap_run(v, batch, op, 1, true)
+                       : unmap_run(v, batch, &op[done], MIN(n - done, GRANT_UNMAPS - batch->n), false);
         if (batch->n == GRANT_UNMAPS)
             grant_unmaps_finish(v->domain, batch);
     }
@@ -436,17 +456,11 @@ void grant_unmap_and_replace(struct vcpu *v, struct grant_unmaps *batch, struct 
         grant_unmaps_finish(v->domain, batch);
 }
 
-void grant_unmaps_finish(struct domain *d, struct grant_unmaps *batch)
+/* What the first n mappings of a batch hold goes; their entries have gone. */
+static inline __attribute__((always_inline)) void release_all(struct grant_table *t, const struct grant_unmaps *batch, unsigned n)
 {
-    const struct grant_release *r = batch->item, *end = r + batch->n, *same;
-    struct grant_table *t = grant_table(d);
+    const struct grant_release *r = batch->item, *end = r + n, *same;
 
-    if (batch->flush)
-        flush_tlbs(d->dirty_cpus, FLUSH_ALL, 0);
-    batch->flush = false;
-    batch->n = 0;
-    if (r == end)
-        return;
     for (; r < end; r = same) {
         for (same = r + 1; same < end && same->granter == r->granter; same++)
             continue;
@@ -461,6 +475,21 @@ void grant_unmaps_finish(struct domain *d, struct grant_unmaps *batch)
     unlock(&t->lock);
     for (r = batch->item; r < end; r++)
         domain_put(r->granter);
+}
+
+void grant_unmaps_finish(struct domain *d, struct grant_unmaps *batch)
+{
+    struct grant_table *t = grant_table(d);
+    unsigned n = batch->n;
+
+    if (batch->flush)
+        flush_tlbs(d->dirty_cpus, FLUSH_ALL, 0);
+    batch->flush = false;
+    batch->n = 0;
+    if (n == 1)
+        release_all(t, batch, 1);
+    else if (n)
+        release_all(t, batch, n);
 }
 
 /* ---- The mapper's end: none of its vCPUs runs any more ---- */

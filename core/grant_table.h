@@ -150,8 +150,9 @@ void grant_pages_free(struct grant_table *t);
  */
 __must_check int16_t grant_pin(struct vcpu *v, struct domain *granter, grant_ref_t ref, domid_t to,
                                bool write, bool copy, struct grant_entry *out);
-/* The same for n mappings by `to`: sets each op's status, and frame[] of those with GNTST_okay. */
+/* The same for n mappings, or one, by `to`: sets each op's status, and frame[] of those with GNTST_okay. */
 void grant_pin_all(struct domain *granter, domid_t to, struct gnttab_map_grant_ref *op, mfn_t *frame, unsigned n);
+void grant_pin_one(struct domain *granter, domid_t to, struct gnttab_map_grant_ref *op, mfn_t *frame);
 void grant_unpin(struct domain *granter, grant_ref_t ref, bool write);
 /* The same of n mappings, all of one granter. */
 void grant_unpin_all(struct domain *granter, const struct grant_release *r, unsigned n);

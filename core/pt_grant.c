@@ -55,7 +55,8 @@ static inline pte_slot *slot_at(uint64_t pte)
 }
 
 /* Those at the beginning that are in one table, of which the first is known to be wanted; gives how many. */
-static unsigned grant_map_run(struct vcpu *v, struct pt_grant *g, unsigned n, struct walked *last)
+static inline __attribute__((always_inline)) unsigned grant_map_run(struct vcpu *v, struct pt_grant *g, unsigned n,
+                                                                    struct walked *last)
 {
     bool referenced;
     unsigned same;
@@ -91,10 +92,19 @@ void pt_grant_map(struct vcpu *v, struct pt_grant *g, unsigned n)
     }
 }
 
+void pt_grant_map_one(struct vcpu *v, struct pt_grant *g)
+{
+    struct walked last = { ~0ull, MFN_NONE };
+
+    g->pte = 0;
+    if (g->entry)
+        (void)grant_map_run(v, g, 1, &last);
+}
+
 static inline bool maps_frame(uint64_t e, mfn_t m) { return (e & PTE_P) && pte_mfn(e) == m.n; }
 
 /* Those at the beginning that are in one table; gives how many. */
-static unsigned grant_clear_run(struct vcpu *v, struct pt_grant_gone *g, unsigned n)
+static inline __attribute__((always_inline)) unsigned grant_clear_run(struct vcpu *v, struct pt_grant_gone *g, unsigned n)
 {
     mfn_t table = maddr_mfn(g->pte);
     bool referenced;
@@ -124,6 +134,13 @@ void pt_grant_clear(struct vcpu *v, struct pt_grant_gone *g, unsigned n)
         else
             g[i++].old = 0;
     }
+}
+
+void pt_grant_clear_one(struct vcpu *v, struct pt_grant_gone *g)
+{
+    g->old = 0;
+    if (g->pte)
+        (void)grant_clear_run(v, g, 1);
 }
 
 int pt_grant_replace(struct vcpu *v, uint64_t pte, mfn_t m, uint64_t entry, uint64_t *old)

@@ -23,6 +23,7 @@ struct pt_grant {
  * WRITABLE) reference that it needs is the caller's until it succeeds, and then the entry's.
  */
 void pt_grant_map(struct vcpu *v, struct pt_grant *g, unsigned n);
+void pt_grant_map_one(struct vcpu *v, struct pt_grant *g);
 /* An entry for a grant that is to go. */
 struct pt_grant_gone {
     uint64_t pte; /* its machine address; 0: there is none              */
@@ -30,6 +31,7 @@ struct pt_grant_gone {
     uint64_t old; /* what it was; 0: it stays. Its references are then the caller's */
 };
 void pt_grant_clear(struct vcpu *v, struct pt_grant_gone *g, unsigned n);
+void pt_grant_clear_one(struct vcpu *v, struct pt_grant_gone *g);
 /*
  * Replaces the entry at machine address `pte` by `entry` (a copy of the one that maps new_addr, see unmap_and_replace) if it maps frame m.
  * GNTST_okay or GNTST_general_error. *old: what it was, whose references are then the caller's.

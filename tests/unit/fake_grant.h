@@ -249,6 +249,8 @@ void pt_grant_map(struct vcpu *v, struct pt_grant *g, unsigned n)
     }
 }
 
+void pt_grant_map_one(struct vcpu *v, struct pt_grant *g) { pt_grant_map(v, g, 1); }
+
 /* What another CPU does while an entry is being replaced. */
 static void (*unmap_hook)(void);
 
@@ -270,6 +272,8 @@ void pt_grant_clear(struct vcpu *v, struct pt_grant_gone *g, unsigned n)
         }
     }
 }
+
+void pt_grant_clear_one(struct vcpu *v, struct pt_grant_gone *g) { pt_grant_clear(v, g, 1); }
 
 int pt_grant_replace(struct vcpu *v, uint64_t addr, mfn_t m, uint64_t entry, uint64_t *old)
 {

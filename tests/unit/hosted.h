@@ -119,12 +119,16 @@ static inline void guest_start(struct guest *g, unsigned pages)
     hosted_leave(g->v, PLENTY);
 }
 
-/* One entry for a grant. A status. */
+/* One entry for a grant, by the way for many, or by that for one. A status. */
+static bool grants_alone;
 static inline int grant_mapped(struct guest *g, uint64_t addr, bool contains_pte, uint64_t entry, uint64_t *pte)
 {
     struct pt_grant one = { addr, contains_pte, entry, 0 };
 
-    pt_grant_map(g->v, &one, 1);
+    if (grants_alone)
+        pt_grant_map_one(g->v, &one);
+    else
+        pt_grant_map(g->v, &one, 1);
     *pte = one.pte;
     return one.pte ? GNTST_okay : GNTST_general_error;
 }
@@ -134,7 +138,10 @@ static inline int grant_unmapped(struct guest *g, uint64_t pte, mfn_t m)
 {
     struct pt_grant_gone gone = { .pte = pte, .m = m };
 
-    pt_grant_clear(g->v, &gone, 1);
+    if (grants_alone)
+        pt_grant_clear_one(g->v, &gone);
+    else
+        pt_grant_clear(g->v, &gone, 1);
     if (!gone.old)
         return GNTST_general_error;
     if (gone.old & PTE_RW)

@@ -530,6 +530,21 @@ static void grant_mappings_have_references_of_their_own(void **state)
     hosted_check();
 }
 
+static void grant_mappings_one_at_a_time(void **state)
+{
+    struct pt_grant none = { .addr = 7 * PAGE_SIZE, .pte = 1 };
+    struct pt_grant_gone gone = { .old = 1 };
+
+    grants_alone = true;
+    grant_mappings_have_references_of_their_own(state);
+    grants_alone = false;
+    pt_grant_map_one(a.v, &none);
+    assert_int_equal(none.pte, 0);
+    pt_grant_clear_one(a.v, &gone);
+    assert_int_equal(gone.old, 0);
+    hosted_check();
+}
+
 /* ---- What the guest does with it ---- */
 
 static void stale_translations_are_flushed_before_a_frame_changes(void **state)
@@ -701,6 +716,7 @@ int main(void)
         GUEST_TEST(foreign_frames_need_their_owner_named),
         GUEST_TEST(addresses_of_memory_are_not_for_entries_that_are_not_present),
         GUEST_TEST(grant_mappings_have_references_of_their_own),
+        GUEST_TEST(grant_mappings_one_at_a_time),
         GUEST_TEST(stale_translations_are_flushed_before_a_frame_changes),
         GUEST_TEST(a_root_holds_its_tree),
         GUEST_TEST(anything_in_any_order),
