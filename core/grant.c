@@ -16,6 +16,7 @@
 
 enum { LIMIT_FRAMES = 1024, LIMIT_MAPTRACK = 16384 };
 enum { CLEAR_UNITS = 8 }; /* of the budget, to clear a page */
+enum { MAPS_ROOM_FIRST = 4 };
 
 struct grant_table grant_none = { .lock = LOCK_INIT(GRANT), .dead = true };
 
@@ -51,22 +52,14 @@ static int grow_status(struct domain *d, struct grant_table *t, unsigned nr)
 /* Lock held. What was made before a failure stays: it is within the limit. */
 static int grow(struct domain *d, struct grant_table *t, unsigned nr)
 {
-    const size_t size = GRANT_V1_PER_FRAME * sizeof(struct active);
-    unsigned n;
-
     if (nr > t->max_frames || t->dead)
         return -EINVAL;
     if (t->version == 2 && grow_status(d, t, nr))
         return -ENOMEM;
-    for (n = t->nr_frames; n < nr; t->nr_frames = ++n) {
-        t->active[n] = hv_alloc(size);
-        if (!t->active[n])
+    for (; t->nr_frames < nr; t->nr_frames++) {
+        t->shared[t->nr_frames] = page_new(d);
+        if (!t->shared[t->nr_frames])
             return -ENOMEM;
-        t->shared[n] = page_new(d);
-        if (!t->shared[n]) {
-            hv_free(t->active[n], size);
-            return -ENOMEM;
-        }
     }
     return 0;
 }
@@ -87,19 +80,25 @@ void grant_pages_free(struct grant_table *t)
         frame_put_type(machine_frame_mfn(t->status[i]));
 }
 
+/* Bytes of the index of active entries; not 0, as the first is read where there is none, if only by a processor that guesses. */
+static size_t active_index(const struct grant_table *t)
+{
+    return MAX(t->max_frames, 1u) * ACTIVES_PER_FRAME * sizeof(*t->active);
+}
+
 static void table_free(struct grant_table *t)
 {
     unsigned i;
 
     grant_pages_free(t);
-    for (i = 0; i < t->nr_frames; i++)
-        hv_free(t->active[i], GRANT_V1_PER_FRAME * sizeof(struct active));
+    for (i = 0; i < t->nr_frames * ACTIVES_PER_FRAME; i++)
+        hv_pages_free(t->active[i], 0);
     for (i = 0; i < t->nr_map_pages; i++)
         hv_pages_free(t->maps[i], 0);
     hv_free(t->shared, (t->max_frames + 1) * sizeof(*t->shared));
     hv_free(t->status, (status_frames(t->max_frames) + 1) * sizeof(*t->status));
-    hv_free(t->active, (t->max_frames + 1) * sizeof(*t->active));
-    hv_free(t->maps, (t->max_map_pages + 1) * sizeof(*t->maps));
+    hv_free(t->active, active_index(t));
+    hv_free(t->maps, t->map_room * sizeof(*t->maps));
     hv_free(t, sizeof(*t));
 }
 
@@ -119,8 +118,9 @@ int grants_init(struct domain *d, unsigned max_frames, unsigned max_maptrack, un
     t->max_map_pages = max_maptrack == ~0u ? MAPTRACK_DEFAULT : MIN(max_maptrack, (unsigned)LIMIT_MAPTRACK);
     t->shared = hv_alloc((t->max_frames + 1) * sizeof(*t->shared));
     t->status = hv_alloc((status_frames(t->max_frames) + 1) * sizeof(*t->status));
-    t->active = hv_alloc((t->max_frames + 1) * sizeof(*t->active));
-    t->maps = hv_alloc((t->max_map_pages + 1) * sizeof(*t->maps));
+    t->active = hv_alloc(active_index(t));
+    t->map_room = MAPS_ROOM_FIRST;
+    t->maps = hv_alloc(t->map_room * sizeof(*t->maps));
     if (!t->shared || !t->status || !t->active || !t->maps || grow(d, t, MIN(t->max_frames, 1u))) {
         table_free(t);
         return -ENOMEM;
@@ -220,7 +220,7 @@ static bool in_use(const struct grant_table *t)
     unsigned reserved = 0;
 
     for (grant_ref_t ref = 0; t->nr_frames && ref < GNTTAB_NR_RESERVED_ENTRIES; ref++)
-        reserved += active_bits(grant_active(t, ref)) != 0;
+        reserved += grant_bits(t, ref) != 0;
     return t->pinned > reserved;
 }
 
@@ -261,7 +261,7 @@ static void reserved_load(struct grant_table *t, const union grant_entry_v2 from
     uint16_t bits;
 
     for (grant_ref_t ref = 0; ref < GNTTAB_NR_RESERVED_ENTRIES; ref++) {
-        bits = active_bits(grant_active(t, ref));
+        bits = grant_bits(t, ref);
         if (t->version == 2) {
             *grant_status(t, ref) = bits;
             memcpy(grant_shared(t, ref), &from[ref], sizeof(from[ref]));
@@ -331,7 +331,7 @@ int16_t grants_swap(struct domain *d, grant_ref_t a, grant_ref_t b)
     size = t->version == 2 ? sizeof(union grant_entry_v2) : sizeof(struct grant_entry_v1);
     if (a >= grant_limit(t) || b >= grant_limit(t)) {
         status = GNTST_bad_gntref;
-    } else if (active_bits(grant_active(t, a)) || active_bits(grant_active(t, b))) {
+    } else if (grant_bits(t, a) || grant_bits(t, b)) {
         status = GNTST_eagain;
     } else if (a != b) {
         memcpy(&one, grant_shared(t, a), size);
@@ -358,10 +358,11 @@ grant_ref_t grants_dump(struct domain *d, grant_ref_t from)
                d->id, t->version, t->nr_frames, t->max_frames, t->pinned, t->mapped, t->nr_map_pages,
                t->max_map_pages);
     for (; t->pinned && ref < grant_count(t) && shown < SHOWN; ref++) {
-        const struct active *a = grant_active(t, ref);
+        const struct active *a;
 
-        if (!active_bits(a))
+        if (!grant_bits(t, ref))
             continue;
+        a = grant_active(t, ref);
         shown++;
         hv_log(LOG_ERR, "  ref %u to d%u: frame %#llx, %u readers, %u writers", ref, a->entry.to,
                (unsigned long long)a->entry.frame, a->readers, a->writers);

@@ -46,22 +46,22 @@ static bool grants_v2(uint32_t header, struct ask a)
            (kind == GRANT_PAGE || a.copy);
 }
 
-static inline void unmark_v1(_Atomic uint32_t *word, const struct active *active)
+static inline void unmark_v1(_Atomic uint32_t *word, uint16_t bits)
 {
-    atomic_fetch_and(word, ~(uint32_t)((GTF_reading | GTF_writing) & ~active_bits(active)));
+    atomic_fetch_and(word, ~(uint32_t)((GTF_reading | GTF_writing) & ~bits));
 }
 
 /* Takes back the marks that no pin calls for. */
 static void unmark(const struct grant_table *t, grant_ref_t ref)
 {
-    uint16_t gone = (GTF_reading | GTF_writing) & ~active_bits(grant_active(t, ref));
+    uint16_t bits = grant_bits(t, ref);
 
     if (t->dead)
         return;
     if (t->version == 2)
-        atomic_fetch_and(grant_status(t, ref), (uint16_t)~gone);
+        atomic_fetch_and(grant_status(t, ref), (uint16_t)~((GTF_reading | GTF_writing) & ~bits));
     else
-        unmark_v1(grant_header(t, ref), grant_active(t, ref));
+        unmark_v1(grant_header(t, ref), bits);
 }
 
 /* Marks the entry if it grants what is asked, and gives the word that did. 0, which grants nothing: it is as it was. */
@@ -121,25 +121,36 @@ _Static_assert(offsetof(struct grant_entry_v1, frame) == 4 &&
 
 /* ---- Pins ---- */
 
-/* Lock held. A status; *out: what is granted, while the lock is held. */
-static inline __attribute__((always_inline)) int16_t pin(struct grant_table *t, grant_ref_t ref, struct ask a,
-                                                         const struct grant_entry **out)
+/* The page with the active entry of one that was marked; false, and it is no longer: there is no memory. Lock held. */
+static __attribute__((noinline)) bool active_page_new(const struct grant_table *t, grant_ref_t ref, struct active **page)
 {
-    bool v1 = likely(t->version == 1);
+    *page = hv_pages(0);
+    if (!*page)
+        unmark(t, ref);
+    return *page;
+}
+
+/* pin() of a table of version 1, or not: each is compiled without what it has not to ask. */
+static inline __attribute__((always_inline)) int16_t pin_of(bool v1, struct grant_table *t, grant_ref_t ref, struct ask a,
+                                                            const struct grant_entry **out)
+{
     enum grant_kind kind = GRANT_PAGE;
+    struct active *active, **page;
     _Atomic uint32_t *word;
-    struct active *active;
     uint32_t header;
 
     if (unlikely(ref >= grant_limit(t)))
         return GNTST_bad_gntref;
-    active = grant_active(t, ref);
+    page = grant_active_page(t, ref);
     word = grant_header(t, ref);
     header = v1 ? mark_v1(word, a) : mark_v2(t, ref, word, a);
     if (unlikely(!header))
         return GNTST_general_error;
     if (!v1)
         kind = kind_of(header);
+    if (unlikely(!*page) && !active_page_new(t, ref, page))
+        return GNTST_no_space;
+    active = &(*page)[ref % ACTIVES_PER_PAGE];
     if (likely(!(active->readers | active->writers))) {
         read_body(v1, word, kind, a.to, &active->entry);
         t->pinned++;
@@ -153,6 +164,18 @@ static inline __attribute__((always_inline)) int16_t pin(struct grant_table *t, 
         active->readers++;
     *out = &active->entry;
     return GNTST_okay;
+}
+
+static __attribute__((noinline)) int16_t pin_v2(struct grant_table *t, grant_ref_t ref, struct ask a, const struct grant_entry **out)
+{
+    return pin_of(false, t, ref, a, out);
+}
+
+/* Lock held. A status; *out: what is granted, while the lock is held. */
+static inline __attribute__((always_inline)) int16_t pin(struct grant_table *t, grant_ref_t ref, struct ask a,
+                                                         const struct grant_entry **out)
+{
+    return likely(t->version == 1) ? pin_of(true, t, ref, a, out) : pin_v2(t, ref, a, out);
 }
 
 int16_t grant_pin(struct vcpu *v, struct domain *granter, grant_ref_t ref, domid_t to, bool write, bool copy,
@@ -214,7 +237,7 @@ static inline __attribute__((always_inline)) void unpin(struct grant_table *t, g
     if (likely(!(active->readers | active->writers)))
         t->pinned--;
     if (likely(t->version == 1 && !t->dead))
-        unmark_v1(grant_header(t, ref), active);
+        unmark_v1(grant_header(t, ref), active_bits(active));
     else
         unmark(t, ref);
 }

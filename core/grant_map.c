@@ -21,6 +21,7 @@
 #include "core/trace_inline.h"
 #include "core/vcpu.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "x86/model/pte.h"
 
 #define NO_HANDLE (~0u)
@@ -46,12 +47,26 @@ static struct mapping *mapping_find(const struct grant_table *t, grant_handle_t 
     return m->granter && !(m->flags & MAPPING_BUSY) ? m : NULL;
 }
 
+/* Room in the index for twice as many pages. Lock held. */
+static bool index_grow(struct grant_table *t)
+{
+    struct mapping **maps = hv_alloc(2 * t->map_room * sizeof(*maps));
+
+    if (!maps)
+        return false;
+    memcpy(maps, t->maps, t->map_room * sizeof(*maps));
+    hv_free(t->maps, t->map_room * sizeof(*maps));
+    t->maps = maps;
+    t->map_room *= 2;
+    return true;
+}
+
 static bool handles_grow(struct grant_table *t)
 {
     uint32_t first = t->nr_map_pages * (uint32_t)MAPPINGS_PER_PAGE;
     struct mapping *page;
 
-    if (t->nr_map_pages == t->max_map_pages)
+    if (t->nr_map_pages == t->max_map_pages || (t->nr_map_pages == t->map_room && !index_grow(t)))
         return false;
     page = hv_pages(0);
     if (!page)

@@ -14,6 +14,10 @@
  *       read-only,
  *       and a reference on the granter
  *   G4  `pinned` is the number of active entries with pins, `mapped` that of mappings in use
+ *   G5  an entry whose page of `active` is missing has no pins; a page that was made stays, as does what a page of `maps` holds
+ *
+ * Most domains map nothing, and few use more than some of their grants: these pages come with the first that needs them, which fails
+ * if there is no memory. What ends a pin or a mapping needs none.
  */
 #ifndef CORE_GRANT_TABLE_H
 #define CORE_GRANT_TABLE_H
@@ -44,7 +48,7 @@ struct active {
     uint32_t readers, writers; /* pins; a writer also reads */
     struct grant_entry entry;  /* while there are pins      */
 };
-_Static_assert(sizeof(struct active) == 32, "an even number to a page");
+#define ACTIVES_PER_PAGE (PAGE_SIZE / sizeof(struct active))
 
 struct mapping {
     struct domain *_Atomic granter; /* its reference; NULL: not in use, or in the making by who took the handle */
@@ -63,6 +67,7 @@ struct mapping {
 #define GRANT_V1_PER_FRAME     (PAGE_SIZE / sizeof(struct grant_entry_v1))
 #define GRANT_V2_PER_FRAME     (PAGE_SIZE / sizeof(union grant_entry_v2))
 #define GRANT_STATUS_PER_FRAME (PAGE_SIZE / sizeof(grant_status_t))
+#define ACTIVES_PER_FRAME      (GRANT_V1_PER_FRAME / ACTIVES_PER_PAGE) /* pages of them */
 
 struct grant_table {
     struct lock lock;               /* class GRANT */
@@ -73,9 +78,9 @@ struct grant_table {
     unsigned pinned;
     uint8_t **shared;               /* [max_frames] pages that the guest sees */
     uint8_t **status;               /* [status_frames(max_frames)] */
-    struct active **active;         /* [max_frames] arrays of GRANT_V1_PER_FRAME: enough for either version */
-    struct mapping **maps;          /* [max_map_pages] what this domain has mapped */
-    unsigned nr_map_pages, max_map_pages;
+    struct active **active;         /* [ACTIVES_PER_FRAME * max_frames] pages, or NULL: enough for either version */
+    struct mapping **maps;          /* [map_room] what this domain has mapped */
+    unsigned nr_map_pages, map_room, max_map_pages;
     uint32_t free_map;              /* handle + 1; 0: none */
     unsigned mapped;
     uint32_t kill_at;               /* cursor of grants_kill */
@@ -99,7 +104,7 @@ static inline unsigned grant_count(const struct grant_table *t)
 /* References that may be used. */
 static inline unsigned grant_limit(const struct grant_table *t) { return t->dead ? 0 : grant_count(t); }
 
-/* The three parts of an entry; ref < grant_limit(), for `active` grant_count(). */
+/* The parts of an entry that the guest sees; ref < grant_limit(). */
 static inline void *grant_shared(const struct grant_table *t, grant_ref_t ref)
 {
     size_t size = t->version == 2 ? sizeof(union grant_entry_v2) : sizeof(struct grant_entry_v1);
@@ -121,11 +126,16 @@ static inline _Atomic uint16_t *grant_status(const struct grant_table *t, grant_
     return (_Atomic uint16_t *)(void *)(t->status[at / PAGE_SIZE] + at % PAGE_SIZE);
 }
 
+/* Where its page of active entries is; ref < grant_count(). NULL there: none of that page had pins yet. */
+static inline struct active **grant_active_page(const struct grant_table *t, grant_ref_t ref)
+{
+    return &t->active[clamp_index(ref, grant_count(t)) / ACTIVES_PER_PAGE];
+}
+
+/* The active entry, whose page exists. */
 static inline struct active *grant_active(const struct grant_table *t, grant_ref_t ref)
 {
-    size_t i = clamp_index(ref, grant_count(t));
-
-    return &t->active[i / GRANT_V1_PER_FRAME][i % GRANT_V1_PER_FRAME];
+    return &(*grant_active_page(t, ref))[ref % ACTIVES_PER_PAGE];
 }
 
 /* A guest that keeps changing a word under us gets an error after so many looks. */
@@ -135,6 +145,10 @@ static inline struct active *grant_active(const struct grant_table *t, grant_ref
 static inline uint16_t active_bits(const struct active *a)
 {
     return a->writers ? GTF_reading | GTF_writing : a->readers ? GTF_reading : 0;
+}
+static inline uint16_t grant_bits(const struct grant_table *t, grant_ref_t ref)
+{
+    return *grant_active_page(t, ref) ? active_bits(grant_active(t, ref)) : 0;
 }
 
 /*

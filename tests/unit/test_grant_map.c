@@ -491,6 +491,61 @@ static void handles_run_out(void **state)
     world_audit();
 }
 
+/*
+ * The first mapping of one domain and the first pin in each part of another's table need a page: without it nothing is marked. A page
+ * that was had stays.
+ */
+static void memory_runs_out(void **state)
+{
+    enum { FIRST = 9, SECOND = FIRST + ACTIVES_PER_PAGE };
+    static const struct { unsigned spare; bool first, second; } steps[] = {
+        { 0, false, false }, { 1, false, false }, { 1, true, false }, { 0, true, false }, { 1, true, true }, { 0, true, true },
+    };
+    struct gnttab_map_grant_ref op, other;
+
+    (void)state;
+    granted(FIRST, 0);
+    granted(SECOND, 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+        memory_leave(steps[i].spare);
+        assert_int_equal(map(1, 2, FIRST, GNTMAP_host_map, VA(0), &op), steps[i].first ? GNTST_okay : GNTST_no_space);
+        assert_int_equal(map(1, 2, SECOND, GNTMAP_host_map, VA(1), &other), steps[i].second ? GNTST_okay : GNTST_no_space);
+        assert_int_equal(flags_v1(2, SECOND), GTF_permit_access | (steps[i].second ? GTF_reading | GTF_writing : 0));
+        world_audit();
+        if (steps[i].first)
+            assert_int_equal(unmap(1, op.handle, VA(0), 0), GNTST_okay);
+        if (steps[i].second)
+            assert_int_equal(unmap(1, other.handle, VA(1), 0), GNTST_okay);
+        assert_int_equal(frames_free_count(), 0);
+        memory_return();
+        world_audit();
+    }
+}
+
+/* The index of pages moves while there are mappings; when it can't, they stay. */
+static void more_mappings_than_a_first_index_holds(void **state)
+{
+    const unsigned n = MAPPINGS_PER_PAGE * 4;
+    struct gnttab_map_grant_ref op;
+    mfn_t m = granted(9, 0);
+
+    (void)state;
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(map(1, 2, 9, GNTMAP_device_map, 0, &op), GNTST_okay);
+    memory_leave(0);
+    assert_int_equal(map(1, 2, 9, GNTMAP_device_map, 0, &op), GNTST_no_space);
+    world_audit();
+    memory_return();
+    for (unsigned i = n; i < 3 * n; i++)
+        assert_int_equal(map(1, 2, 9, GNTMAP_device_map, 0, &op), GNTST_okay);
+    assert_int_equal(op.handle, 3 * n - 1);
+    assert_int_equal(grants_mapped(&doms[1]), 3 * n);
+    world_audit();
+    for (unsigned i = 0; i < 3 * n; i++)
+        assert_int_equal(unmap(1, i, 0, mfn_maddr(m)), GNTST_okay);
+    world_audit();
+}
+
 /* The mapper dies, in pieces; then the granter does while it is mapped. */
 static void death_of_either(void **state)
 {
@@ -592,6 +647,8 @@ int main(void)
         T(granters_of_one_call_are_several),
         T(bad_pointers_end_the_call),
         T(handles_run_out),
+        T(memory_runs_out),
+        T(more_mappings_than_a_first_index_holds),
         T(death_of_either),
         T(soak),
     };
