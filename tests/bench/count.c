@@ -12,8 +12,6 @@
 
 #include "plugin.h"
 
-#include "guests/bench_mark.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -180,15 +178,10 @@ static void watch_system(struct qemu_plugin_insn *insn, const struct code *c)
         qemu_plugin_register_vcpu_mem_cb(insn, accessed, CALLBACK_NO_REGISTERS, MEMORY_ACCESSED, NULL);
 }
 
-/* NOPL with a 32-bit displacement from rax that is one of ours. */
-static void watch_mark(struct qemu_plugin_insn *insn, const struct code *c)
+static void watch_mark(struct qemu_plugin_insn *insn)
 {
-    uint32_t mark;
+    uint32_t mark = mark_of(insn);
 
-    if (c->size != 7 || memcmp(c->op, "\x0f\x1f\x80", 3))
-        return;
-    memcpy(&mark, c->op + 3, sizeof(mark));
-    mark -= BENCH_MARK;
     if (mark < sizeof(marks) / sizeof(marks[0]))
         qemu_plugin_register_vcpu_insn_exec_cb(insn, marks[mark], CALLBACK_NO_REGISTERS, NULL);
 }
@@ -231,7 +224,7 @@ static void translated(plugin_id id, struct qemu_plugin_tb *tb)
             watch_system(insn, &c);
         else
             watch_guest(insn, &c);
-        watch_mark(insn, &c);
+        watch_mark(insn);
     }
 }
 

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guests/bench_mark.h"
+
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 struct qemu_plugin_hwaddr;
@@ -61,6 +63,18 @@ static inline const char *plugin_options(int argc, char **argv, uint64_t *from, 
         else if (!strncmp(argv[i], "to=", 3))
             *to = strtoull(argv[i] + 3, NULL, 16);
     return out;
+}
+
+/* What the guest says with an instruction (guests/bench_mark.h): NOPL with a 32-bit displacement from rax; another: no number of it. */
+static inline uint32_t mark_of(const struct qemu_plugin_insn *insn)
+{
+    const uint8_t *op = qemu_plugin_insn_data(insn);
+    uint32_t mark;
+
+    if (qemu_plugin_insn_size(insn) != 7 || memcmp(op, "\x0f\x1f\x80", 3))
+        return ~0u;
+    memcpy(&mark, op + 3, sizeof(mark));
+    return mark - BENCH_MARK;
 }
 
 #endif

@@ -39,6 +39,7 @@ EXECUTED = ("macro.file_sync", "macro.sql", "io.")
 # Families of guests/micro: of one small machine; and how costs grow, with 64 vCPUs and memory for 64 domains.
 OPERATIONS = "hypercall+event+grant+memory+mm+trap+between+size"
 SCALE = "domains+vcpus"
+SCALE_MACHINE = {"vcpus": 64, "memory": 4096}
 RAM = (256, 1024, 4096, 16384, 65536)   # MiB
 
 # name of a family of rows: (vCPUs of the kernel, CPUs of the machine). The bare kernel has one CPU in all of them:
@@ -112,7 +113,7 @@ def micro_rows(system, counted=True, icount=True):
     """What operations cost our own guest."""
     clock = ICOUNT if icount else ()
     rows = run(system, "operations", micro_machine(system, OPERATIONS, *clock), counted)
-    return rows | run(system, "scale", micro_machine(system, SCALE, *clock, vcpus=64, memory=4096), counted)
+    return rows | run(system, "scale", micro_machine(system, SCALE, *clock, **SCALE_MACHINE), counted)
 
 
 def macro_machine(system, family="macro", icount=True, more=""):

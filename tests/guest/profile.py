@@ -42,7 +42,8 @@ def count(row, samples, known):
     out = bench_runs.OUT / "profile.txt"
     out.unlink(missing_ok=True)
     boot = (bench_runs.macro_machine("Krypton", family, more=f"row={name} samples={samples}") if family in bench_runs.MACRO else
-            bench_runs.micro_machine("Krypton", f"{family} row={row} samples={samples} end", *bench_runs.ICOUNT))
+            bench_runs.micro_machine("Krypton", f"{family} row={row} samples={samples} end", *bench_runs.ICOUNT,
+                                     **bench_runs.SCALE_MACHINE if family in bench_runs.SCALE.split("+") else {}))
     machine = [*boot, "-plugin", f"{bench_runs.plugin('profile')},out={out},{code(known)}"]
     boot = micro.watch(machine, limit=bench_runs.LIMIT)
     if not boot.says("^bench end"):
