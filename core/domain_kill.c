@@ -65,7 +65,7 @@ static int drop_vcpus(struct domain *d)
 {
     for (unsigned i = 0; i < d->max_vcpus; i++) {
         if (d->vcpu[i])
-            vcpu_reset(d->vcpu[i]);
+            vcpu_let_go(d->vcpu[i]);
     }
     (void)reservation_claim(d, 0);
     return 0;

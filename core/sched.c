@@ -582,8 +582,9 @@ void sched_fini_vcpu(struct vcpu *v)
     q = runq_lock_of(v); /* whoever saw it last is through with it then */
     ASSERT(v->sched->state == SV_OFF && atomic_load(&v->running_on) == -1);
     unlock(&q->lock);
-    vcpu_run_fini(v);
-    timer_kill(&v->domain->sched.refill);
+    ASSERT(!heap_holds(&v->singleshot.node) && !heap_holds(&v->periodic.node) && !heap_holds(&v->poll.node));
+    if (v->id == 0) /* as in timers_of() */
+        timer_kill(&v->domain->sched.refill);
     hv_free(v->sched, sizeof(*v->sched));
     v->sched = NULL;
     timers_release(timers_of(v));

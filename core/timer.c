@@ -107,6 +107,7 @@ static struct timer_queue *lock_queue(struct timer *t)
 /* Puts t into the locked q; true if it became the first. */
 static bool insert(struct timer_queue *q, struct timer *t, uint64_t at_ns)
 {
+    __atomic_store_n(&t->was_set, true, __ATOMIC_RELAXED);
     if (heap_holds(&t->node))
         heap_rekey(&q->heap, &t->node, at_ns);
     else if (heap_insert(&q->heap, &t->node, at_ns))
@@ -151,6 +152,9 @@ void timer_kill(struct timer *t)
 {
     uint32_t running;
 
+    /* Nobody sets it any more, so one that was never set never will be. */
+    if (!__atomic_load_n(&t->was_set, __ATOMIC_RELAXED))
+        return;
     /* `running` rises under the lock. So if it is zero here, no function is there to set t again. */
     do {
         struct timer_queue *q = lock_queue(t);

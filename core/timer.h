@@ -16,6 +16,7 @@ struct timer {
     void (*run)(void *data);
     void *data;
     unsigned cpu;             /* whose heap: changed under that CPU's TIMER lock, read freely */
+    bool was_set;             /* ever; changed under that lock */
     _Atomic uint32_t running; /* CPUs that are in its function */
 };
 

@@ -269,38 +269,46 @@ void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c)
     c->gs_base_user = v->gs_base_user;
 }
 
-void vcpu_reset(struct vcpu *v)
+static void drop_root(struct vcpu *v, mfn_t *root, bool user)
 {
-    mfn_t kernel = v->root_kernel, user = v->root_user;
+    mfn_t m = *root;
 
-    v->root_kernel = v->root_user = MFN_NONE;
-    shadow_root_changed(v, false);
-    shadow_root_changed(v, true);
-    if (!mfn_same(kernel, MFN_NONE))
-        frame_put_type(kernel);
-    if (!mfn_same(user, MFN_NONE))
-        frame_put_type(user);
+    if (mfn_same(m, MFN_NONE))
+        return;
+    *root = MFN_NONE;
+    shadow_root_changed(v, user);
+    frame_put_type(m);
+}
+
+void vcpu_let_go(struct vcpu *v)
+{
+    struct vcpu *me = current_vcpu();
+
+    v->initialised = false;
+    drop_root(v, &v->root_kernel, false);
+    drop_root(v, &v->root_user, true);
     vcpu_drop_tables(v);
     vcpu_areas_drop(v);
+    /* Tables that a vCPU queued and never came to undo: who lets it go does. */
+    while (v->drain && v != me) {
+        struct frame *f = &frame_table[v->drain];
+        uint32_t rest = f->stamp;
+
+        f->stamp = me->drain;
+        me->drain = v->drain;
+        v->drain = rest;
+    }
+}
+
+void vcpu_reset(struct vcpu *v)
+{
+    vcpu_let_go(v);
     memset(v->traps, 0, sizeof(v->traps));
     v->event_cb = v->failsafe_cb = v->syscall_cb = v->syscall32_cb = v->sysenter_cb = v->nmi_cb = callback(0, false);
     v->nmi_pending = false;
     v->nmi_masked = false;
     v->iobitmap = 0;
     v->iopl = 0;
-    v->initialised = false;
-    /* Tables that a vCPU queued and never came to undo: the one that resets it does. */
-    while (v->drain) {
-        struct vcpu *me = current_vcpu();
-        struct frame *f = &frame_table[v->drain];
-        uint32_t rest = f->stamp;
-
-        if (v == me)
-            break;
-        f->stamp = me->drain;
-        me->drain = v->drain;
-        v->drain = rest;
-    }
 }
 
 /* ---- The report of a crash ---- */

@@ -140,7 +140,7 @@ void vcpu_show(const struct vcpu *v, const struct cpu_regs *r);
 /* Registers and stack of the current vCPU into the log, at the crash of its domain. */
 void vcpu_report(struct vcpu *v);
 
-/* Timers and lock of a zeroed vCPU whose id and domain are set; called by sched_init_vcpu, and its opposite by sched_fini_vcpu. */
+/* Timers and lock of a zeroed vCPU whose id and domain are set; called by sched_init_vcpu. Its opposite: when v will run no more. */
 void vcpu_run_init(struct vcpu *v);
 void vcpu_run_fini(struct vcpu *v);
 
@@ -177,7 +177,9 @@ uint32_t vcpu_cr4(const struct vcpu *v, uint64_t value);
 /* Context of VCPUOP_initialise and XEN_DOMCTL_setvcpucontext: checks everything, then takes it. 0 or an errno. */
 int vcpu_set_context(struct vcpu *v, const struct vcpu_guest_context *c);
 void vcpu_get_context(struct vcpu *v, struct vcpu_guest_context *c);
-/* Back to never initialised: drops roots, descriptor pages, areas, callbacks. */
+/* Gives back what v holds of the guest's: roots, descriptor pages, areas. It does not run. */
+void vcpu_let_go(struct vcpu *v);
+/* The same, and back to never initialised. */
 void vcpu_reset(struct vcpu *v);
 
 #endif

@@ -89,7 +89,6 @@ void vcpu_run_init(struct vcpu *v)
 
 void vcpu_run_fini(struct vcpu *v)
 {
-    vcpu_set_periodic(v, 0);
     timer_kill(&v->singleshot);
     timer_kill(&v->periodic);
     timer_kill(&v->poll);

@@ -100,8 +100,8 @@ bool vcpu_ldt_fault(struct vcpu *v, uint32_t error)
 
 void vcpu_drop_tables(struct vcpu *v)
 {
-    put_all(v->gdt, GDT_GUEST_PAGES);
-    put_all(v->ldt, LDT_PAGES);
+    put_all(v->gdt, DIV_ROUNDUP(v->gdt_ents, 512));
+    put_all(v->ldt, DIV_ROUNDUP(v->ldt_ents, 512));
     v->gdt_ents = v->ldt_ents = 0;
     v->ldt_va = 0;
 }

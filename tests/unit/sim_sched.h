@@ -284,6 +284,7 @@ static void sim_end(void)
     for (unsigned n = 0; n < guest_count; n++) {
         for (unsigned i = 0; i < guests[n]->vcpus; i++) {
             free(guests[n]->v[i].info);
+            vcpu_run_fini(&guests[n]->v[i]);
             sched_fini_vcpu(&guests[n]->v[i]);
         }
         free(guests[n]);

@@ -132,6 +132,7 @@ static void close_domain(void)
     watchdogs_kill(&d);
     for (unsigned i = 0; i < 2; i++) {
         vcpu_pause_set(&v[i], PAUSE_DOMAIN);
+        vcpu_run_fini(&v[i]);
         vcpu_areas_drop(&v[i]);
     }
     if (v[0].running_on == 0) {
