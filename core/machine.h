@@ -93,9 +93,10 @@ int machine_cmpxchg_guest(guest_ptr_t p, uint64_t *old, uint64_t new, unsigned w
 
 /* ---- vCPUs ---- */
 
-/* Allocates and frees what the machine keeps per vCPU (v->arch: FPU state and the like). 0 or -ENOMEM. */
-int machine_vcpu_init(struct vcpu *v);
-void machine_vcpu_fini(struct vcpu *v);
+/* What the machine keeps per vCPU (v->arch: FPU state and the like): how many bytes; and v's, which is zeroed, made ready. */
+#define MACHINE_VCPU_ALIGN 64
+size_t machine_vcpu_size(void);
+void machine_vcpu_init(struct vcpu *v);
 
 /* Legacy (FXSAVE) part of the FPU state of a vCPU that is off its CPU; n <= 512. */
 void machine_fpu_set(struct vcpu *v, const void *state, size_t n);

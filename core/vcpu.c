@@ -28,9 +28,13 @@
 
 /* ---- Made and unmade ---- */
 
+/* Where what the machine keeps of a vCPU begins; and of both together, which are two pages of any processor, how many bytes. */
+#define ARCH_AT ROUNDUP(sizeof(struct vcpu), (size_t)MACHINE_VCPU_ALIGN)
+static size_t bytes(void) { return ARCH_AT + machine_vcpu_size(); }
+
 int vcpu_create(struct domain *d, unsigned id)
 {
-    struct vcpu *v = hv_alloc(sizeof(*v));
+    struct vcpu *v = hv_alloc(bytes());
     int rc;
 
     if (!v)
@@ -48,12 +52,11 @@ int vcpu_create(struct domain *d, unsigned id)
         v->gdt[i] = MFN_NONE;
     for (unsigned i = 0; i < LDT_PAGES; i++)
         v->ldt[i] = MFN_NONE;
-    rc = machine_vcpu_init(v);
-    if (rc)
-        goto undo_alloc;
+    v->arch = (struct machine_vcpu *)(void *)((uint8_t *)v + ARCH_AT);
+    machine_vcpu_init(v);
     rc = sched_init_vcpu(v);
     if (rc)
-        goto undo_machine;
+        goto undo_alloc;
     rc = ports_init_vcpu(v);
     if (rc)
         goto undo_sched;
@@ -65,10 +68,8 @@ int vcpu_create(struct domain *d, unsigned id)
 
 undo_sched:
     sched_fini_vcpu(v);
-undo_machine:
-    machine_vcpu_fini(v);
 undo_alloc:
-    hv_free(v, sizeof(*v));
+    hv_free(v, bytes());
     return rc;
 }
 
@@ -77,8 +78,7 @@ void vcpu_free(struct vcpu *v)
     v->domain->vcpu[v->id] = NULL;
     ports_fini_vcpu(v);
     sched_fini_vcpu(v);
-    machine_vcpu_fini(v);
-    hv_free(v, sizeof(*v));
+    hv_free(v, bytes());
 }
 
 /* ---- Debug registers ---- */

@@ -77,7 +77,8 @@ struct vcpu {
 
     /* ---- Traps ---- */
     bool kernel_mode;              /* [v] which of its two address spaces and stacks it is in */
-    struct trap_entry { uint64_t va; uint16_t cs; uint8_t flags; } traps[256]; /* [v] flags: as trap_info.flags */
+    struct trap_entry { uint64_t va; uint16_t cs; uint8_t flags; } __attribute__((packed, aligned(4)))
+        traps[256];                /* [v] flags: as trap_info.flags */
     struct callback event_cb, failsafe_cb, syscall_cb, syscall32_cb, sysenter_cb, nmi_cb; /* [v] */
     bool nmi_masked;               /* [v] */
     uint64_t kernel_sp;            /* [v] stack for entries from user mode */
@@ -121,7 +122,7 @@ struct vcpu {
     _Atomic uint32_t poll_port;    /* [a] in SCHEDOP_poll: the port, POLL_SEVERAL or POLL_NONE; 0: not polling */
     void *fifo;                    /* core/fifo.c: this vCPU's queues */
 
-    struct machine_vcpu *arch;     /* what the machine keeps: FPU state */
+    struct machine_vcpu *arch;     /* [I] what the machine keeps, such as FPU state: behind this, in the same piece of memory */
 };
 
 /* The root table that the CPU gets for the mode v is in; MFN_NONE: none. */

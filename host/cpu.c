@@ -127,17 +127,8 @@ void machine_timer(uint64_t tsc) { host_timer[host_cpu] = tsc; }
 
 /* ---- vCPUs ---- */
 
-int machine_vcpu_init(struct vcpu *v)
-{
-    v->arch = hv_alloc(sizeof(*v->arch));
-    return v->arch ? 0 : -ENOMEM;
-}
-
-void machine_vcpu_fini(struct vcpu *v)
-{
-    hv_free(v->arch, sizeof(*v->arch));
-    v->arch = NULL;
-}
+size_t machine_vcpu_size(void) { return sizeof(struct machine_vcpu); }
+void machine_vcpu_init(struct vcpu *v) { }
 
 void machine_fpu_set(struct vcpu *v, const void *state, size_t n) { memcpy(v->arch->fpu, state, MIN(n, (size_t)FPU_BYTES)); }
 void machine_fpu_get(struct vcpu *v, void *state, size_t n) { memcpy(state, v->arch->fpu, MIN(n, (size_t)FPU_BYTES)); }

@@ -22,32 +22,15 @@
 #define CR0_TS 8u
 #define WINDOW_PTE (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
 
-int machine_vcpu_init(struct vcpu *v)
+_Static_assert(_Alignof(struct machine_vcpu) == MACHINE_VCPU_ALIGN, "as XSAVE wants it");
+
+size_t machine_vcpu_size(void) { return sizeof(struct machine_vcpu) + fpu_area_size(); }
+
+void machine_vcpu_init(struct vcpu *v)
 {
-    v->arch = hv_alloc(sizeof(*v->arch));
-    if (!v->arch)
-        return -ENOMEM;
-    /* XSAVE wants 64-byte alignment: whole pages have it. */
-    v->arch->fpu_order = fpu_area_size() > PAGE_SIZE ? 1 : 0;
-    v->arch->fpu = hv_pages(v->arch->fpu_order);
-    if (!v->arch->fpu) {
-        hv_free(v->arch, sizeof(*v->arch));
-        v->arch = NULL;
-        return -ENOMEM;
-    }
     fpu_area_init(v->arch->fpu);
     /* The CPU's XSAVE is on, which programs of any kernel see: with SSE left out of XCR0 theirs would not keep it. */
     v->xcr0 = 3;
-    return 0;
-}
-
-void machine_vcpu_fini(struct vcpu *v)
-{
-    if (!v->arch)
-        return;
-    hv_pages_free(v->arch->fpu, v->arch->fpu_order);
-    hv_free(v->arch, sizeof(*v->arch));
-    v->arch = NULL;
 }
 
 void machine_fpu_set(struct vcpu *v, const void *state, size_t n)

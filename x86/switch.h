@@ -6,9 +6,8 @@
 #include "core/vcpu.h"
 
 struct machine_vcpu {
-    void *fpu;          /* XSAVE area, whole pages */
-    unsigned fpu_order;
     int bad_segment;    /* a selector did not load at the last switch: failsafe is due */
+    uint8_t fpu[] __attribute__((aligned(64))); /* XSAVE area */
 };
 
 #endif
