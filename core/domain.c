@@ -149,16 +149,17 @@ static void free_vcpus(struct domain *d)
 /* The last reference went: nothing of it is in use anywhere. */
 static void domain_free(struct domain *d)
 {
+    unsigned mapped = grants_mapped(d), ports = ports_in_use(d);
     bool leaks;
 
     lock(&list_lock);
     list_del(&d->link);
     by_id[d->id] = NULL;
     unlock(&list_lock);
-    leaks = grants_mapped(d) || ports_in_use(d) || d->tot_pages || d->page_list || d->claimed_pages;
+    leaks = mapped || ports || d->tot_pages || d->page_list || d->claimed_pages;
     leaks |= dirty_free(d);
     hv_log(leaks ? LOG_ERR : LOG_INFO, "d%u is gone, leaving %u grants mapped, %u ports, %lu pages, %lu claimed%s", d->id,
-           grants_mapped(d), ports_in_use(d), d->tot_pages, d->claimed_pages, leaks ? ": LEAK" : "");
+           mapped, ports, d->tot_pages, d->claimed_pages, leaks ? ": LEAK" : "");
     pool_leave(d);
     free_vcpus(d);
     ports_free(d);

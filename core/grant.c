@@ -80,6 +80,12 @@ void grant_pages_free(struct grant_table *t)
         frame_put_type(machine_frame_mfn(t->status[i]));
 }
 
+/* Bytes of a table, with the indices of both kinds of pages that the guest sees behind it. */
+static size_t table_bytes(unsigned max_frames)
+{
+    return sizeof(struct grant_table) + (max_frames + 1 + status_frames(max_frames) + 1) * sizeof(uint8_t *);
+}
+
 /* Bytes of the index of active entries; not 0, as the first is read where there is none, if only by a processor that guesses. */
 static size_t active_index(const struct grant_table *t)
 {
@@ -95,11 +101,9 @@ static void table_free(struct grant_table *t)
         hv_pages_free(t->active[i], 0);
     for (i = 0; i < t->nr_map_pages; i++)
         hv_pages_free(t->maps[i], 0);
-    hv_free(t->shared, (t->max_frames + 1) * sizeof(*t->shared));
-    hv_free(t->status, (status_frames(t->max_frames) + 1) * sizeof(*t->status));
     hv_free(t->active, active_index(t));
     hv_free(t->maps, t->map_room * sizeof(*t->maps));
-    hv_free(t, sizeof(*t));
+    hv_free(t, table_bytes(t->max_frames));
 }
 
 int grants_init(struct domain *d, unsigned max_frames, unsigned max_maptrack, unsigned max_version)
@@ -108,20 +112,21 @@ int grants_init(struct domain *d, unsigned max_frames, unsigned max_maptrack, un
 
     if (!max_version)
         return 0;
-    t = hv_alloc(sizeof(*t));
+    max_frames = max_frames == ~0u ? GRANT_FRAMES_DEFAULT : MIN(max_frames, (unsigned)LIMIT_FRAMES);
+    t = hv_alloc(table_bytes(max_frames));
     if (!t)
         return -ENOMEM;
     lock_init(&t->lock, LOCK_GRANT);
     t->version = 1;
     t->max_version = MIN(max_version, 2u);
-    t->max_frames = max_frames == ~0u ? GRANT_FRAMES_DEFAULT : MIN(max_frames, (unsigned)LIMIT_FRAMES);
+    t->max_frames = max_frames;
     t->max_map_pages = max_maptrack == ~0u ? MAPTRACK_DEFAULT : MIN(max_maptrack, (unsigned)LIMIT_MAPTRACK);
-    t->shared = hv_alloc((t->max_frames + 1) * sizeof(*t->shared));
-    t->status = hv_alloc((status_frames(t->max_frames) + 1) * sizeof(*t->status));
+    t->shared = (uint8_t **)(t + 1);
+    t->status = t->shared + max_frames + 1;
     t->active = hv_alloc(active_index(t));
     t->map_room = MAPS_ROOM_FIRST;
     t->maps = hv_alloc(t->map_room * sizeof(*t->maps));
-    if (!t->shared || !t->status || !t->active || !t->maps || grow(d, t, MIN(t->max_frames, 1u))) {
+    if (!t->active || !t->maps || grow(d, t, MIN(t->max_frames, 1u))) {
         table_free(t);
         return -ENOMEM;
     }

@@ -17,25 +17,22 @@
 
 /* ---- The table ---- */
 
-static unsigned chunks_of(const struct ports *ps)
+/* Of a table for so many ports. */
+static size_t bytes_for(unsigned max)
 {
-    return DIV_ROUNDUP(ps->max, (unsigned)PORTS_PER_CHUNK);
+    return sizeof(struct ports) + DIV_ROUNDUP(max, (unsigned)PORTS_PER_CHUNK) * sizeof(struct port_chunk);
 }
 
 int ports_init(struct domain *d, unsigned max_ports)
 {
-    struct ports *ps = hv_alloc(sizeof(*ps));
+    unsigned max = MIN(MAX(max_ports, 2u), fifo_ops.max_ports);
+    struct ports *ps = hv_alloc(bytes_for(max));
 
     if (!ps)
         return -ENOMEM;
     lock_init(&ps->lock, LOCK_PORT);
-    ps->max = MIN(MAX(max_ports, 2u), fifo_ops.max_ports);
+    ps->max = max;
     ps->ops = &evtchn_2l_ops;
-    ps->chunk = hv_alloc(chunks_of(ps) * sizeof(*ps->chunk));
-    if (!ps->chunk) {
-        hv_free(ps, sizeof(*ps));
-        return -ENOMEM;
-    }
     d->ports = ps;
     return 0;
 }
@@ -50,8 +47,7 @@ void ports_free(struct domain *d)
         hv_pages_free(ps->chunk[i].ports, 0);
     if (ps->pirq_port)
         hv_free((void *)ps->pirq_port, NR_PIRQS * sizeof(uint32_t));
-    hv_free(ps->chunk, chunks_of(ps) * sizeof(*ps->chunk));
-    hv_free(ps, sizeof(*ps));
+    hv_free(ps, bytes_for(ps->max));
     d->ports = NULL;
 }
 

@@ -101,12 +101,12 @@ struct ports {
     _Atomic unsigned in_use;                   /* [p] */
     bool dying;                                /* [p] no new bindings */
     _Atomic evtchn_port_t cursor;              /* [a] how far closing all of them has come */
-    struct port_chunk *chunk;                  /* [I] array for `max` ports */
     _Atomic(const struct port_ops *) ops;      /* [p] */
     struct fifo *_Atomic fifo;                 /* [p] NULL while 2-level */
     _Atomic uint32_t *_Atomic pirq_port;       /* [p] NR_PIRQS ports by pirq; NULL until the first is bound */
     _Atomic uint64_t polling[MAX_VCPUS / 64];  /* [a] vCPUs in SCHEDOP_poll; and by poll_bucket() of what they poll: */
     _Atomic uint64_t poll_of[POLL_BUCKETS + 1][MAX_VCPUS / 64];
+    struct port_chunk chunk[];                 /* for `max` ports */
 };
 
 /* The port, or NULL if the number has none. No lock. */

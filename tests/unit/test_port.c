@@ -444,11 +444,9 @@ static void no_memory_leaves_nothing_behind(void **state)
     struct domain *c = calloc(1, sizeof(*c));
 
     (void)state;
-    for (int nth = 1; nth <= 2; nth++) {
-        fake_fail_alloc = nth;
-        assert_int_equal(ports_init(c, ~0u), -ENOMEM);
-        assert_null(c->ports);
-    }
+    fake_fail_alloc = 1;
+    assert_int_equal(ports_init(c, ~0u), -ENOMEM);
+    assert_null(c->ports);
     free(c);
     assert_int_equal(port_alloc_unbound(b, 1, &bp), 0);
     fake_fail_alloc = 1;
