@@ -365,7 +365,7 @@ bool frames_scrub(struct frames_scrub *s)
 
         if (!is_to_clear(atomic_load(&f->refs)))
             continue;
-        scrub_flush(s, machine_stale(pcpu_online, f->stamp));
+        scrub_flush(s, machine_stale(pcpu_online, READ_ONCE(f->stamp))); /* somebody's meanwhile, maybe: scrub_frame() asks again */
         if (!scrub_frame(s->at))
             return false;
         s->at++;

@@ -72,7 +72,7 @@ static inline __attribute__((always_inline)) bool put_to_end(mfn_t m)
         return false;
     ASSERT(!(x & REFS_OWNED) && !(f->type & (TYPE_COUNT | TYPE_BUSY | TYPE_QUEUED | TYPE_PINNED)));
     domain_frame_gone(f->owner, x & REFS_HV);
-    f->stamp = machine_flush_stamp();
+    WRITE_ONCE(f->stamp, machine_flush_stamp());
     f->type = 0;
     f->cursor = 0;
     WRITE_ONCE(f->owner, DOMID_XEN);
@@ -103,7 +103,7 @@ static void enlist(struct frame *f)
     struct vcpu *v = current_vcpu();
 
     frame_get_again(frame_mfn(f));
-    f->stamp = v->drain;
+    WRITE_ONCE(f->stamp, v->drain);
     v->drain = (uint32_t)frame_mfn(f).n;
 }
 
@@ -139,7 +139,7 @@ static void finish(struct frame *f, uint64_t word)
 
     do {
         if (!(word & TYPE_COUNT) && !(x & TYPE_QUEUED))
-            f->stamp = machine_flush_stamp();
+            WRITE_ONCE(f->stamp, machine_flush_stamp());
     } while (!atomic_compare_exchange_weak(&f->type, &x, word | (x & TYPE_QUEUED)));
 }
 

@@ -39,7 +39,7 @@ bool frame_take(struct domain *d, mfn_t m)
     f->type = 0;
     f->cursor = 0;
     WRITE_ONCE(f->owner, DOMID_XEN);
-    f->stamp = machine_flush_stamp();
+    WRITE_ONCE(f->stamp, machine_flush_stamp());
     m2p_set(m, M2P_INVALID);
     unlock(&d->lock);
     return true;

@@ -54,7 +54,7 @@ static void forget(struct shadow *s, uint32_t n)
     *link_to(s, n) = f->next;
     f->next = 0;
     f->prev = 0;
-    f->stamp = machine_flush_stamp();
+    WRITE_ONCE(f->stamp, machine_flush_stamp());
     if (s->nr_free++)
         frame_table[s->free_last].next = n;
     else

@@ -294,7 +294,7 @@ void vcpu_let_go(struct vcpu *v)
         struct frame *f = &frame_table[v->drain];
         uint32_t rest = f->stamp;
 
-        f->stamp = me->drain;
+        WRITE_ONCE(f->stamp, me->drain);
         me->drain = v->drain;
         v->drain = rest;
     }
