@@ -12,7 +12,7 @@ from machine import HYPERVISOR, IMAGES, LOGS, Machine
 
 def pytest_sessionstart(session):
     missing = [path for path in (HYPERVISOR, IMAGES / "dom0.img") if not path.exists()]
-    if missing:
+    if missing and not session.config.option.collectonly:
         pytest.exit("not built: " + " ".join(map(str, missing)) + "; `make check` builds all", returncode=2)
 
 
