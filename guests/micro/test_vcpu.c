@@ -180,11 +180,10 @@ TEST(failsafe)
         prepare();
         EXPECT_EQ(vcpu_op(VCPUOP_initialise, 1, &context), 0);
     }
+    trap_hook = see_failsafe;           /* before it can come: this vCPU may be put aside at any time */
     load_stale_selector();
     second_gdt = make_gdt(second_gdt);
     second_job = second_selector;
-    trap_hook = see_failsafe;
-    trap_forget();
     second_again = 1;
     EXPECT_EQ(vcpu_op(VCPUOP_up, 1, NULL), 0);
     before = second_count;
